@@ -1,0 +1,113 @@
+"""Reading annotations. What the actor may not see is not there."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from crowdmask.accounts.actor import Actor
+from crowdmask.annotations.errors import AcceptedBatch
+from crowdmask.core.errors import ErrorCode, NotFound
+from crowdmask.core.operations import apply_all, operation_from_json
+from crowdmask.core.tracks import AnnotationDocument, empty_document
+from crowdmask.models import Annotation, Assignment, OperationBatch, Role, Task, Volume
+from crowdmask.projects.queries import takes_part
+
+_MAY_LOOK = (Role.ADMIN, Role.REVIEWER, Role.RESEARCHER)
+
+
+@dataclass(frozen=True)
+class OwnAnnotation:
+    """An annotation with what its owner works on."""
+
+    annotation: Annotation
+    assignment: Assignment
+    volume: Volume
+
+
+def own_annotation(session: Session, actor: Actor, annotation_id: UUID) -> OwnAnnotation:
+    """The actor's own annotation, locked: who changes it waits for whoever is changing it.
+
+    Raises:
+        NotFound: ``not_found``, also for somebody else's.
+    """
+    row = session.execute(
+        sa.select(Annotation, Assignment, Volume)
+        .join(Assignment, Assignment.id == Annotation.assignment_id)
+        .join(Task, Task.id == Assignment.task_id)
+        .join(Volume, Volume.id == Task.volume_id)
+        .where(Annotation.id == annotation_id, Assignment.account_id == actor.account_id)
+        .with_for_update(of=Annotation)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(ErrorCode.NOT_FOUND, f"There is no annotation {annotation_id}.")
+    return OwnAnnotation(*row)
+
+
+def visible_annotation(session: Session, actor: Actor, annotation_id: UUID) -> Annotation:
+    """The annotation, if it is the actor's own or the actor is admin, reviewer or researcher of its project.
+
+    Raises:
+        NotFound: ``not_found``.
+    """
+    annotation = session.scalar(
+        sa.select(Annotation)
+        .join(Assignment, Assignment.id == Annotation.assignment_id)
+        .join(Task, Task.id == Assignment.task_id)
+        .join(Volume, Volume.id == Task.volume_id)
+        .where(
+            Annotation.id == annotation_id,
+            sa.or_(
+                Assignment.account_id == actor.account_id, takes_part(actor, Volume.project_id, *_MAY_LOOK)
+            ),
+        )
+    )
+    if annotation is None:
+        raise NotFound(ErrorCode.NOT_FOUND, f"There is no annotation {annotation_id}.")
+    return annotation
+
+
+def document_of(annotation: Annotation) -> AnnotationDocument:
+    """The current state."""
+    return AnnotationDocument.from_json(annotation.document)
+
+
+def document_at(session: Session, annotation: Annotation, revision: int) -> AnnotationDocument:
+    """The state that a revision had: the log folded up to it.
+
+    Raises:
+        NotFound: ``not_found`` when the annotation has not come to that revision.
+    """
+    if revision == annotation.revision:
+        return document_of(annotation)
+    if not 0 <= revision < annotation.revision:
+        raise NotFound(ErrorCode.NOT_FOUND, f"The annotation {annotation.id} has no revision {revision}.")
+    document = empty_document(document_of(annotation).shape)
+    for batch in batches(session, annotation.id, last=revision):
+        document = apply_all(document, batch.operations)
+    return document
+
+
+def batches(
+    session: Session, annotation_id: UUID, *, after: int = 0, last: int | None = None
+) -> tuple[AcceptedBatch, ...]:
+    """The accepted saves that made the revisions ``after + 1`` to ``last``, oldest first."""
+    rows = session.scalars(
+        sa.select(OperationBatch)
+        .where(
+            OperationBatch.annotation_id == annotation_id,
+            OperationBatch.revision > after,
+            sa.true() if last is None else OperationBatch.revision <= last,
+        )
+        .order_by(OperationBatch.revision)
+    )
+    return tuple(
+        AcceptedBatch(
+            revision=row.revision,
+            operations=tuple(operation_from_json(operation) for operation in row.operations),
+            saved_at=row.created_at,
+        )
+        for row in rows
+    )

@@ -1,0 +1,1 @@
+"""Assignments: tasks (open, complete, archived) and who has their slots (reserved, submitted, expired, taken_back)."""

@@ -1,0 +1,1 @@
+"""Exports: frozen nnU-Net v2 datasets with a manifest."""

@@ -1,0 +1,1 @@
+"""Adapters: each knows a library and no feature."""

@@ -1,0 +1,135 @@
+"""Bring a database to the schema of this version. Alembic is imported only here, and only when asked."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+import crowdmask
+from crowdmask.core.errors import Conflict, ErrorCode
+from crowdmask.infra.db import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_ADVISORY_LOCK = 0x63726F77646D736B  # one migration at a time on PostgreSQL; any constant of our own will do
+
+
+def upgrade(url: str) -> None:
+    """Create or upgrade the database at ``url``, in one transaction: killed half-way, nothing has happened.
+
+    Nothing happens either when it is up to date.
+
+    Raises:
+        Conflict: ``database_newer``.
+        Unavailable: as for ``Database.write``.
+    """
+    from alembic import command
+
+    with migration_connection(url) as connection:
+        refuse_newer(connection)
+        command.upgrade(config(connection), "head")
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the database at ``url`` back to ``revision``; ``base`` drops every table. Errors as for ``upgrade``."""
+    from alembic import command
+
+    with migration_connection(url) as connection:
+        refuse_newer(connection)
+        command.downgrade(config(connection), revision)
+
+
+def refuse_newer_database(url: str) -> None:
+    """``refuse_newer`` for a process that only uses the database at ``url``; it changes nothing there.
+
+    Raises:
+        Conflict: ``database_newer``.
+        Unavailable: as for ``Database.read``.
+    """
+    database = Database(url, pool_size=1)
+    try:
+        with database.read() as session:
+            refuse_newer(session.connection())
+    finally:
+        database.close()
+
+
+def refuse_newer(connection: sa.Connection) -> None:
+    """Raise when a newer version of the code has already changed this database.
+
+    Raises:
+        Conflict: ``database_newer``.
+    """
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    known = {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
+    unknown = sorted(set(MigrationContext.configure(connection).get_current_heads()) - known)
+    if unknown:
+        raise Conflict(
+            ErrorCode.DATABASE_NEWER,
+            f"The database has the schema {', '.join(unknown)}, which Crowdmask {crowdmask.__version__} "
+            "does not know: a newer version has upgraded it.",
+            hint="Install that newer version, or restore the backup made before the upgrade.",
+        )
+
+
+@contextmanager
+def migration_connection(url: str) -> Iterator[sa.Connection]:
+    """A connection in one writing transaction that no other migration shares; committed when the block ends well.
+
+    Raises:
+        Conflict, Unavailable: as for ``Database.write``.
+    """
+    database = Database(url, pool_size=1)
+    try:
+        if database.is_sqlite:
+            with _sqlite_transaction(database) as connection:
+                yield connection
+        else:
+            with database.write() as session:
+                connection = session.connection()
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+                yield connection
+    finally:
+        database.close()
+
+
+@contextmanager
+def _sqlite_transaction(database: Database) -> Iterator[sa.Connection]:
+    # Batch mode rebuilds a table by dropping the old one, which with foreign keys on would delete what refers to it.
+    # The switch works only outside of a transaction; what it would have found is looked for at the end.
+    @sa.event.listens_for(database.engine, "connect")
+    def _foreign_keys_off(connection: object, _record: object) -> None:
+        connection.execute("PRAGMA foreign_keys=OFF")  # type: ignore[attr-defined]
+
+    with database.write() as session:
+        connection = session.connection()
+        yield connection
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if broken:
+            raise RuntimeError(
+                f"The migration would leave {len(broken)} rows that refer to nothing: {broken[:5]}"
+            )
+
+
+def config(connection: sa.Connection | None = None) -> "Config":
+    """Alembic's configuration of our scripts, for ``connection``."""
+    from alembic.config import Config
+
+    result = Config()
+    result.set_main_option("script_location", str(scripts_folder()).replace("%", "%%"))
+    result.attributes["connection"] = connection
+    return result
+
+
+def scripts_folder() -> Path:
+    """The folder of migrations: the repository's in a source checkout, else the copy in the installed package."""
+    package = Path(crowdmask.__file__).resolve().parent
+    in_repository = package.parent.parent / "alembic"
+    if package.parent.name == "backend" and (in_repository / "env.py").is_file():
+        return in_repository
+    return package / "_migrations"

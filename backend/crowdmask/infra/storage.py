@@ -1,0 +1,143 @@
+"""Immutable blobs, named by the SHA-256 of their bytes.
+
+A blob is written to a temporary file, synced and renamed, so under its name it is whole or absent. Names of people's
+files never become paths: a key is a hash and nothing else.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkstemp
+from typing import IO
+
+from crowdmask.core.errors import Corrupt, ErrorCode, Unavailable
+from crowdmask.core.files import sync_folder
+
+_KEY = re.compile(r"[0-9a-f]{64}")
+_CHUNK_BYTES = 1 << 20
+_FREE_SHARE = 0.05
+# EFBIG: the file system, or the limit of the process, allows no file of this size.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class LocalStorage:
+    """Blobs in the folder ``root``, as ``root/ab/ab12...``; safe for many threads and processes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._incoming = root / "incoming"
+        self._incoming.mkdir(parents=True, exist_ok=True)
+
+    def put_file(self, path: Path) -> str:
+        """Store a copy of the file and return its SHA-256. Storing the same bytes again is fine.
+
+        Raises:
+            Unavailable: ``storage_full``; nothing was stored.
+        """
+        with path.open("rb") as source:
+            return self._put(source)
+
+    def put_bytes(self, content: bytes) -> str:
+        """Store ``content`` and return its SHA-256; errors as for ``put_file``."""
+        with self._writer() as (target, temporary):
+            target.write(content)
+            return self._publish(target, temporary, hashlib.sha256(content).hexdigest())
+
+    def path(self, sha256: str) -> Path:
+        """The file of a stored blob. Read it, never write to it.
+
+        Raises:
+            Corrupt: ``blob_missing``.
+        """
+        path = self._place(sha256)
+        if path is None or not path.is_file():
+            raise Corrupt(
+                ErrorCode.BLOB_MISSING,
+                f"There is no stored file with the SHA-256 {sha256!r}.",
+                hint="Restore the folder of blobs from its backup, or make the result again.",
+            )
+        return path
+
+    def verify(self, sha256: str) -> Path:
+        """``path``, after reading the whole blob and finding it unchanged.
+
+        Raises:
+            Corrupt: ``blob_missing``, ``blob_corrupt``.
+        """
+        path = self.path(sha256)
+        found = sha256_of(path)
+        if found != sha256:
+            raise Corrupt(
+                ErrorCode.BLOB_CORRUPT,
+                f"The stored file {sha256} now has the SHA-256 {found}.",
+                hint="Restore it from the backup, or make the result again: storing the right bytes repairs it.",
+            )
+        return path
+
+    def require_space(self, n_bytes: int) -> None:
+        """Refuse a large file before it is taken in: 5 % of the disk must stay free after ``n_bytes`` more.
+
+        Raises:
+            Unavailable: ``storage_full``.
+        """
+        usage = shutil.disk_usage(self.root)
+        if usage.free - n_bytes < _FREE_SHARE * usage.total:
+            raise Unavailable(
+                ErrorCode.STORAGE_FULL,
+                f"A file of {n_bytes} bytes would leave less than {_FREE_SHARE:.0%} of the disk free "
+                f"({usage.free} of {usage.total} bytes are free now).",
+                hint="Make room on the disk that holds the data folder, then try again.",
+            )
+
+    def _put(self, source: IO[bytes]) -> str:
+        digest = hashlib.sha256()
+        with self._writer() as (target, temporary):
+            while chunk := source.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                target.write(chunk)
+            return self._publish(target, temporary, digest.hexdigest())
+
+    @contextmanager
+    def _writer(self) -> Iterator[tuple[IO[bytes], Path]]:
+        temporary: Path | None = None
+        try:
+            handle, name = mkstemp(dir=self._incoming)
+            temporary = Path(name)
+            with os.fdopen(handle, "wb") as target:
+                yield target, temporary
+        except OSError as error:
+            if error.errno in _FULL:
+                raise Unavailable(
+                    ErrorCode.STORAGE_FULL,
+                    f"The disk that holds {self.root} is full ({error.strerror}).",
+                    hint="Make room on it, then try again; nothing was stored.",
+                ) from error
+            raise
+        finally:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+
+    def _publish(self, target: IO[bytes], temporary: Path, sha256: str) -> str:
+        target.flush()
+        os.fsync(target.fileno())
+        folder = self.root / sha256[:2]
+        if not folder.is_dir():
+            folder.mkdir(exist_ok=True)
+            sync_folder(self.root)
+        temporary.replace(folder / sha256)  # also when the blob exists: that repairs a damaged one
+        sync_folder(folder)
+        return sha256
+
+    def _place(self, sha256: str) -> Path | None:
+        return self.root / sha256[:2] / sha256 if _KEY.fullmatch(sha256) else None
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, as 64 lower-case hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,57 @@
+"""What annotators made: the current document and the log of batches that it is the sum of."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crowdmask.core.lifecycle import AnnotationState
+from crowdmask.models.base import Base, CreatedAt, Id, JsonDict, Sha256, enum_column
+
+
+class Annotation(Base):
+    """What one annotator made of one assignment. ``document`` = the batches folded by ``core.operations.apply``.
+
+    ``not_in_volume`` repeats whether the document has every slice absent, however that was said, so that free slots
+    can be counted without reading documents.
+    """
+
+    __tablename__ = "annotation"
+    __table_args__ = (
+        UniqueConstraint("assignment_id"),
+        CheckConstraint("revision >= 0", name="revision_not_negative"),
+    )
+
+    id: Mapped[Id]
+    assignment_id: Mapped[UUID] = mapped_column(ForeignKey("assignment.id"))
+    state: Mapped[AnnotationState] = mapped_column(enum_column(AnnotationState))
+    revision: Mapped[int] = mapped_column(Integer, default=0)
+    document: Mapped[JsonDict]
+    not_in_volume: Mapped[bool] = mapped_column(default=False)
+    submitted_revision: Mapped[int | None] = mapped_column(Integer)
+    submitted_at: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+
+
+class OperationBatch(Base):
+    """One accepted save. Append-only: the audit trail and the clock. ``revision`` is the one it produced."""
+
+    __tablename__ = "operation_batch"
+    __table_args__ = (
+        UniqueConstraint("annotation_id", "revision"),
+        UniqueConstraint("annotation_id", "idempotency_key"),
+    )
+
+    id: Mapped[Id]
+    annotation_id: Mapped[UUID] = mapped_column(ForeignKey("annotation.id"))
+    revision: Mapped[int] = mapped_column(Integer)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
+    idempotency_key: Mapped[str] = mapped_column(String(200))
+    body_sha256: Mapped[Sha256]
+    operations: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    client_times: Mapped[JsonDict]
+    answer: Mapped[JsonDict]
+    late: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[CreatedAt]

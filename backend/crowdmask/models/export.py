@@ -1,0 +1,28 @@
+"""Frozen datasets."""
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crowdmask.models.base import Base, CreatedAt, Id, JsonDict
+
+
+class Export(Base):
+    """A frozen, versioned nnU-Net v2 dataset.
+
+    ``selection`` is the snapshot, taken in one transaction: which mask of which annotation revision goes in. It never
+    changes; ``manifest_sha256`` is set when the folder stands.
+    """
+
+    __tablename__ = "export"
+    __table_args__ = (UniqueConstraint("project_id", "version"),)
+
+    id: Mapped[Id]
+    project_id: Mapped[UUID] = mapped_column(ForeignKey("project.id"))
+    version: Mapped[int] = mapped_column(Integer)
+    name: Mapped[str] = mapped_column(String(200))
+    selection: Mapped[JsonDict]
+    manifest_sha256: Mapped[str | None] = mapped_column(String(64))
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
+    created_at: Mapped[CreatedAt]

@@ -1,0 +1,1 @@
+"""Segmentations: masks made by the worker from submitted annotations, with their provenance."""

@@ -1,0 +1,1 @@
+"""Volumes: a file is received (quarantined | ingesting), ingested into a slice pack (ready | failed)."""

@@ -1,0 +1,164 @@
+"""Adding volumes and reference masks to a project, and recording their slice packs."""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from crowdmask import jobs
+from crowdmask.accounts.actor import Actor
+from crowdmask.core import lifecycle
+from crowdmask.core.errors import Conflict, CrowdmaskError, ErrorCode, InvalidInput
+from crowdmask.core.labels import checked_name
+from crowdmask.core.lifecycle import JobState, VolumeState
+from crowdmask.core.slicepack import PackSummary
+from crowdmask.core.volume import check_same_grid
+from crowdmask.models import Job, JobKind, Project, Queue, ReferenceMask, ReferenceOrigin, Role, Volume
+from crowdmask.projects.policy import require_role
+from crowdmask.projects.queries import label_set
+from crowdmask.volumes.gate import GateResult
+from crowdmask.volumes.intake import Received
+from crowdmask.volumes.queries import grid_of, visible_volume
+
+
+def add_volume(session: Session, actor: Actor, *, project_id: UUID, name: str, received: Received) -> Volume:
+    """Add a received file to a project: ``ingesting`` with its job, or ``quarantined`` with the reason.
+
+    A file sent under the name of a quarantined volume replaces the refused one.
+    The same voxels on the same grid in the same project are the same volume: the existing row is returned. When it has
+    failed, the new file takes the place of its own and is ingested; when its ingest died, that is tried again.
+
+    Raises:
+        InvalidInput: the file was refused and its name belongs to another volume: the reason of the refusal.
+        Conflict: ``name_taken`` by a different volume of the project; ``transition_invalid`` when the ingest of a
+            failed volume with the same voxels has just been started again.
+        NotFound, NotAllowed: the actor is no admin of the project.
+    """
+    require_role(session, actor, project_id, Role.ADMIN)
+    name = checked_name(name)
+    session.get_one(Project, project_id, with_for_update=True)  # the same file twice at once waits
+    of_project = sa.select(Volume).where(Volume.project_id == project_id)
+    if received.accepted is not None:
+        same = session.scalar(of_project.where(Volume.voxels_sha256 == received.accepted.voxels_sha256))
+        if same is not None:
+            if same.state is VolumeState.FAILED:
+                _accept(session, same, received, received.accepted)
+            elif same.state is VolumeState.INGESTING:
+                _ask_again(session, same)
+            return same
+    volume = session.scalar(of_project.where(Volume.name == name))
+    if volume is None:
+        volume = Volume(project_id=project_id, name=name, notices=[], created_by=actor.account_id)
+        volume.state = VolumeState.QUARANTINED
+        session.add(volume)
+    elif received.refusal is not None and volume.state is not VolumeState.QUARANTINED:
+        raise received.refusal  # the name is taken as well, but that is not what has to be mended
+    elif volume.state is not VolumeState.QUARANTINED:
+        raise Conflict(
+            ErrorCode.NAME_TAKEN,
+            f"The project already has another volume named {name!r}.",
+            hint="Give this volume another name.",
+        )
+    volume.source_sha256, volume.volume_index = received.source_sha256, received.volume_index
+    if received.refusal is not None:
+        volume.refusal_code, volume.refusal_text = received.refusal.code, received.refusal.message
+    session.flush()
+    if received.accepted is not None:
+        _accept(session, volume, received, received.accepted)
+    return volume
+
+
+def _ask_again(session: Session, volume: Volume) -> None:
+    """A volume whose ingest died or was cancelled would be ingesting for ever."""
+    job = session.scalars(sa.select(Job).where(Job.idem_key == f"ingest:{volume.id}")).one()
+    if job.state in (JobState.DEAD, JobState.CANCELLED):
+        jobs.retry(session, job.id)
+
+
+def _accept(session: Session, volume: Volume, received: Received, accepted: GateResult) -> None:
+    """From quarantined or failed to ingesting."""
+    job = jobs.enqueue(
+        session,
+        JobKind.INGEST,
+        {"volume_id": str(volume.id)},
+        idem_key=f"ingest:{volume.id}",
+        queue=Queue.CPU,
+    )
+    if volume.state is VolumeState.FAILED:
+        jobs.retry(session, job.id)  # before the volume is changed: a worker locks them in this order too
+    volume.state = lifecycle.step(lifecycle.VOLUME_STEPS, volume.state, VolumeState.INGESTING)
+    volume.source_sha256, volume.voxels_sha256 = received.source_sha256, accepted.voxels_sha256
+    volume.affine_assumed, volume.volume_index = received.affine_assumed, received.volume_index
+    volume.depth, volume.height, volume.width = accepted.grid.shape
+    volume.affine = accepted.grid.affine.tolist()
+    volume.notices = [notice.to_json() for notice in accepted.notices]
+    volume.refusal_code = volume.refusal_text = None
+    session.flush()
+
+
+def add_reference(
+    session: Session, actor: Actor, *, volume_id: UUID, received: Received, origin: ReferenceOrigin
+) -> ReferenceMask:
+    """Add the label map that came with a volume; its origin is always said. The same file again is the same reference.
+
+    Raises:
+        Conflict: ``grid_mismatch`` when it does not lie on the volume's grid; ``name_taken`` when the volume has another
+            one.
+        InvalidInput: ``label_values_invalid`` when it holds values that the project has no label for; or what the
+            gate refused it for.
+        NotFound, NotAllowed: the actor is no admin of the volume's project.
+    """
+    volume = visible_volume(session, actor, volume_id)
+    require_role(session, actor, volume.project_id, Role.ADMIN)
+    if received.accepted is None:
+        assert received.refusal is not None  # one of the two is set
+        raise received.refusal
+    check_same_grid(
+        grid_of(volume), received.accepted.grid, image_name=volume.name, label_name="the reference"
+    )
+    known = {label.index for label in label_set(session, volume.project_id).labels}
+    foreign = sorted(set(received.accepted.label_values) - known)
+    if foreign:
+        raise InvalidInput(
+            ErrorCode.LABEL_VALUES_INVALID,
+            f"The reference of {volume.name!r} holds the values {foreign[:20]}; the project's labels are {sorted(known)}.",
+            hint="Renumber the reference to the project's labels, or add the missing labels to the project.",
+        )
+    session.get_one(Volume, volume_id, with_for_update=True)  # the same file twice at once waits
+    present = session.scalar(sa.select(ReferenceMask).where(ReferenceMask.volume_id == volume_id))
+    if present is not None:
+        if present.source_sha256 == received.source_sha256:
+            return present
+        raise Conflict(
+            ErrorCode.NAME_TAKEN,
+            f"The volume {volume.name!r} already has another reference mask, which stays.",
+            hint="Import the volume into another project to use this one.",
+        )
+    reference = ReferenceMask(
+        volume_id=volume_id,
+        source_sha256=received.source_sha256,
+        origin=origin,
+        affine_assumed=received.affine_assumed,
+        notices=[notice.to_json() for notice in received.accepted.notices],
+    )
+    session.add(reference)
+    session.flush()
+    return reference
+
+
+def record_pack(session: Session, *, volume_id: UUID, summary: PackSummary) -> None:
+    """The worker made the slice pack: the volume is ready. Running twice changes nothing."""
+    volume = session.get_one(Volume, volume_id)
+    if volume.state is not VolumeState.READY:
+        volume.state = lifecycle.step(lifecycle.VOLUME_STEPS, volume.state, VolumeState.READY)
+    volume.pack_sha256 = summary.sha256
+    volume.finite_minimum, volume.finite_maximum = summary.finite_minimum, summary.finite_maximum
+    volume.percentile_low, volume.percentile_high = summary.percentile_low, summary.percentile_high
+
+
+def record_refusal(session: Session, *, volume_id: UUID, refusal: CrowdmaskError) -> None:
+    """The file turned out to be unusable after it was accepted: the volume has failed, with the reason."""
+    volume = session.get_one(Volume, volume_id)
+    if volume.state is not VolumeState.FAILED:
+        volume.state = lifecycle.step(lifecycle.VOLUME_STEPS, volume.state, VolumeState.FAILED)
+    volume.refusal_code, volume.refusal_text = refusal.code, refusal.message

@@ -1,0 +1,88 @@
+"""Who sees which masks of a project."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+
+from crowdmask.accounts.actor import Actor
+from crowdmask.core.lifecycle import AnnotationState, AssignmentState
+from crowdmask.infra.db import Database
+from crowdmask.models import Account, Assignment, Role, Segmentation
+from crowdmask.segmentations.queries import masks_of_project
+from tests import factories
+
+
+@dataclass(frozen=True)
+class Place:
+    """A project in which two annotators have each submitted a task with its mask."""
+
+    database: Database
+    project_id: UUID
+    people: dict[str, Account]
+    assignments: dict[str, UUID]
+
+    def seen_by(self, name: str) -> set[str]:
+        """Whose masks a person sees."""
+        with self.database.read() as session:
+            masks = masks_of_project(session, Actor(self.people[name].id), project_id=self.project_id)
+        return {mask.segmentation.model for mask in masks}
+
+
+ROLES = {
+    "ann": Role.ANNOTATOR,
+    "ben": Role.ANNOTATOR,
+    "reviewer": Role.REVIEWER,
+    "researcher": Role.RESEARCHER,
+}
+
+
+@pytest.fixture
+def place(database: Database) -> Place:
+    with database.write() as session:
+        people = {name: factories.add_account(session, name=name) for name in ("admin", "stranger", *ROLES)}
+        project = factories.add_project(session, people["admin"])
+        for name, role in ROLES.items():
+            factories.add_member(session, project, people[name], role=role)
+        volume = factories.add_volume(session, project)
+        assignments = {}
+        for label_index, name in enumerate(("ann", "ben"), start=1):
+            assignment = factories.add_assignment(
+                session,
+                factories.add_task(session, volume, label_index=label_index),
+                people[name],
+                state=AssignmentState.SUBMITTED,
+            )
+            annotation = factories.add_annotation(session, assignment, state=AnnotationState.SUBMITTED)
+            session.add(
+                Segmentation(
+                    annotation_id=annotation.id,
+                    revision=0,
+                    job_id=factories.add_job(session).id,
+                    model=name,  # tells them apart
+                    mask_sha256="0" * 64,
+                    provenance={},
+                    seconds=1.0,
+                )
+            )
+            assignments[name] = assignment.id
+    return Place(database, project.id, people, assignments)
+
+
+@pytest.mark.parametrize("name", ["admin", "reviewer", "researcher"])
+def test_who_runs_or_uses_a_project_sees_all_its_masks(place: Place, name: str) -> None:
+    assert place.seen_by(name) == {"ann", "ben"}
+
+
+def test_annotators_see_only_the_masks_of_their_own_work_and_strangers_none(place: Place) -> None:
+    """Fault 52: nobody's work is shown to another annotator."""
+    assert place.seen_by("ann") == {"ann"}
+    assert place.seen_by("ben") == {"ben"}
+    assert place.seen_by("stranger") == set()
+
+
+def test_late_work_has_no_mask_in_the_project(place: Place) -> None:
+    with place.database.write() as session:
+        session.get_one(Assignment, place.assignments["ann"]).state = AssignmentState.TAKEN_BACK
+    assert place.seen_by("admin") == {"ben"}
+    assert place.seen_by("ann") == set()

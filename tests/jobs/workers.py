@@ -1,0 +1,149 @@
+"""Real workers, a real reconciler, and a table of results, for the tests of jobs."""
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from crowdmask.infra.broker import make_app, ring
+from crowdmask.infra.db import Database
+from crowdmask.infra.settings import Settings
+from crowdmask.infra.storage import LocalStorage
+from crowdmask.jobs import Reconciled, enqueue, reconcile, reconcile_forever
+from crowdmask.models import Job, JobKind, Queue
+from crowdmask_worker.runner import Runner
+from tests.jobs.handlers.behaviour import results
+
+REPOSITORY = Path(__file__).parents[2]
+HANDLERS = "tests.jobs.handlers"
+
+
+def changed(settings: Settings, **changes: Any) -> Settings:
+    return Settings(**settings.model_dump() | {"handlers": HANDLERS} | changes)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What gives another process the same settings."""
+    named = {f"CROWDMASK_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
+    return os.environ | named | {"PYTHONPATH": str(REPOSITORY)}
+
+
+class Worker:
+    """A worker process with its child, in a process group of their own."""
+
+    def __init__(self, settings: Settings, queues: str = "cpu,gpu") -> None:
+        self._settings = settings
+        self._command = [sys.executable, "-m", "crowdmask_worker", "--queues", queues]
+        self.log = settings.data_dir / f"worker-{id(self)}.log"
+        self.start()
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command,
+                env=environment(self._settings),
+                cwd=REPOSITORY,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """To the parent and its child; only while the parent has not been waited for, so the group is ours."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        self.signal_all(signal.SIGKILL)
+        self.process.wait()
+
+
+@contextmanager
+def worker(settings: Settings, queues: str = "cpu,gpu") -> Iterator[Worker]:
+    started = Worker(settings, queues)
+    try:
+        yield started
+    finally:
+        started.kill()
+
+
+@contextmanager
+def reconciler(database: Database, settings: Settings) -> Iterator[None]:
+    """The reconciler, ringing the real bell, in a thread."""
+    stop = threading.Event()
+    bell = functools.partial(ring, make_app(settings))
+    thread = threading.Thread(target=reconcile_forever, args=(database, bell, settings, stop))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def runner(database: Database, storage: LocalStorage, settings: Settings, owner: str = "worker-1") -> Runner:
+    """A worker's inside, in this process."""
+    return Runner(database=database, storage=storage, settings=settings, owner=owner)
+
+
+def reconcile_once(database: Database, settings: Settings) -> Reconciled:
+    return reconcile(database, lambda queue: True, settings)
+
+
+def add(
+    database: Database,
+    payload: dict[str, Any] | None = None,
+    *,
+    key: str = "job",
+    kind: JobKind = JobKind.INGEST,
+    queue: Queue = Queue.CPU,
+    priority: int = 0,
+    max_attempts: int | None = None,
+) -> UUID:
+    with database.write() as session:
+        job = enqueue(
+            session,
+            kind,
+            payload or {},
+            idem_key=key,
+            queue=queue,
+            priority=priority,
+            max_attempts=max_attempts,
+        )
+        return job.id
+
+
+def look_at(database: Database, job_id: UUID) -> Job:
+    with database.read() as session:
+        return session.get_one(Job, job_id)
+
+
+def make_result_table(database: Database) -> None:
+    with database.write() as session:
+        results.create(session.connection())
+
+
+def results_of(database: Database) -> list[tuple[UUID, int]]:
+    """(job, attempt) of every effect that was kept."""
+    with database.read() as session:
+        return [(row.job_id, row.attempt) for row in session.execute(sa.select(results))]
+
+
+def eventually(condition: Callable[[], bool], what: str, *, within_s: float = 60.0) -> None:
+    """Wait for something that other processes do; the limit only keeps a broken test from hanging."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s:g} s: {what}")
+        time.sleep(0.05)

@@ -1,0 +1,60 @@
+"""nnU-Net's own check of our datasets."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crowdmask.core import nifti, nnunet
+from crowdmask.core.errors import ErrorCode, InvalidInput
+from crowdmask.core.labels import LabelSet
+from crowdmask.core.volume import Grid
+from crowdmask_ml.nnunet.integrity import verify_integrity
+
+SHAPE = (4, 12, 16)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A dataset of two oblique cases with two labels."""
+    turn = np.deg2rad(10)
+    affine = np.diag([-2.0, -2.0, 3.0, 1.0])
+    affine[:2, :2] = [[-2 * np.cos(turn), 2 * np.sin(turn)], [-2 * np.sin(turn), -2 * np.cos(turn)]]
+    dataset = nnunet.DatasetFolder.named(tmp_path, number=501, name="Two organs")
+    for number in range(2):
+        voxels = np.random.default_rng(number).integers(-1000, 1000, SHAPE, dtype=np.int16)
+        nifti.write_volume(tmp_path / "ct.nii.gz", voxels, Grid(shape=SHAPE, affine=affine))
+        mask = np.zeros(SHAPE, np.uint8)
+        mask[1:3, 2:6, 3:9], mask[1:3, 7:9, 3:9] = 1, 2
+        nnunet.write_case(dataset, f"case_{number}", image=tmp_path / "ct.nii.gz", mask=mask)
+    labels = LabelSet.from_names(["spleen", "liver"])
+    nnunet.write_dataset_json(dataset, nnunet.DatasetDescription(("CT",), labels, 2))
+    return dataset.path
+
+
+def test_nnunet_accepts_a_dataset_of_ours(folder: Path) -> None:
+    nnunet.check_dataset(folder)
+    assert verify_integrity(folder)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: (folder / "labelsTr" / "case_1.nii.gz").unlink(), "case_1"),
+        (lambda folder: (folder / "imagesTr" / "case_1_0000.nii.gz").write_bytes(b"no image"), "case_1"),
+        (
+            lambda folder: nifti.write_mask(
+                folder / "labelsTr" / "case_1.nii.gz",
+                np.full(SHAPE, 3, np.uint8),
+                nifti.read_source_grid(folder / "imagesTr" / "case_1_0000.nii.gz"),
+            ),
+            "Unexpected labels",
+        ),
+    ],
+    ids=["no label", "no image", "unknown label"],
+)
+def test_what_nnunet_refuses_is_an_invalid_dataset_in_its_words(folder, damage, said) -> None:
+    damage(folder)
+    with pytest.raises(InvalidInput, match=said) as refused:
+        verify_integrity(folder)
+    assert refused.value.code is ErrorCode.DATASET_INVALID

@@ -1,0 +1,169 @@
+"""From boxes to a mask, with a small random SAM: the rules, not the quality."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crowdmask.core.errors import CrowdmaskError, ErrorCode, InvalidInput
+from crowdmask.core.geometry import Box
+from crowdmask.core.slicepack import SlicePack
+from crowdmask.core.windowing import Window
+from crowdmask_ml.embeddings import EmbeddingCache, StoredEmbedding
+from crowdmask_ml.segment import Boxes, MaskResult, Progress, segment_volume
+from crowdmask_ml.segmenter import Segmenter
+
+WINDOW = Window(-50, 250)
+ONE = Box(18, 8, 42, 27)
+OTHER = Box(2, 3, 30, 38)
+
+
+def _segment(
+    pack_path: Path,
+    boxes: Boxes,
+    segmenter: Segmenter,
+    *,
+    window: Window = WINDOW,
+    cache: EmbeddingCache | None = None,
+    progress: Progress | None = None,
+) -> MaskResult:
+    with SlicePack.open(pack_path) as pack:
+        return segment_volume(pack, boxes, segmenter, window=window, cache=cache, progress=progress)
+
+
+def _logits(pack_path: Path, segmenter: Segmenter, z: int, box: Box) -> np.ndarray:
+    from crowdmask.core.windowing import apply_window
+
+    with SlicePack.open(pack_path) as pack:
+        encoded = segmenter.encode(apply_window(pack.values(z), WINDOW)[None])
+    embedding = StoredEmbedding.quantise(encoded).restore()
+    return segmenter.decode(embedding, np.array([box.values])).logits[0]
+
+
+def test_slices_without_a_box_stay_background_and_are_not_encoded(
+    pack_path: Path, small_sam: Segmenter
+) -> None:
+    result = _segment(pack_path, {4: {1: [ONE], 4: [ONE]}}, small_sam)
+    assert result.mask.dtype == np.uint8
+    assert result.mask.shape == (6, 40, 56)
+    assert set(np.unique(result.mask)) == {0, 4}
+    assert np.flatnonzero(result.mask.any(axis=(1, 2))).tolist() == [1, 4]
+    assert result.slices_encoded == 2
+
+
+def test_no_boxes_give_an_empty_mask(pack_path: Path, small_sam: Segmenter) -> None:
+    result = _segment(pack_path, {1: {}, 2: {3: []}}, small_sam)
+    assert not result.mask.any()
+    assert result.slices == ()
+
+
+def test_the_boxes_of_one_label_are_united(pack_path: Path, small_sam: Segmenter) -> None:
+    both = _segment(pack_path, {1: {2: [ONE, OTHER]}}, small_sam).mask[2] == 1
+    expected = (_logits(pack_path, small_sam, 2, ONE) > 0) | (_logits(pack_path, small_sam, 2, OTHER) > 0)
+    assert np.array_equal(both, expected)
+    assert both.any()
+
+
+def test_where_labels_overlap_the_highest_logit_wins(pack_path: Path, small_sam: Segmenter) -> None:
+    mask = _segment(pack_path, {7: {2: [ONE]}, 3: {2: [OTHER]}}, small_sam).mask[2]
+    first, second = _logits(pack_path, small_sam, 2, ONE), _logits(pack_path, small_sam, 2, OTHER)
+    assert ((first > 0) & (second > 0)).any()
+    expected = np.where(np.maximum(first, second) > 0, np.where(first > second, 7, 3), 0)
+    assert np.array_equal(mask, expected)
+
+
+def test_at_a_tie_the_lower_label_wins(pack_path: Path, small_sam: Segmenter) -> None:
+    mask = _segment(pack_path, {9: {2: [ONE]}, 2: {2: [ONE]}}, small_sam).mask
+    assert set(np.unique(mask)) == {0, 2}
+
+
+def test_a_label_alone_gives_the_same_bytes_as_among_others_where_they_do_not_meet(
+    pack_path: Path, small_sam: Segmenter
+) -> None:
+    alone = _segment(pack_path, {1: {2: [ONE]}}, small_sam).mask
+    among = _segment(pack_path, {1: {2: [ONE]}, 2: {0: [OTHER], 3: [ONE, OTHER]}}, small_sam).mask
+    assert np.array_equal(alone[2], among[2])
+
+
+def test_provenance_names_each_box_and_its_predicted_iou(pack_path: Path, small_sam: Segmenter) -> None:
+    result = _segment(pack_path, {5: {3: [ONE, OTHER]}, 1: {3: [ONE], 0: [ONE]}}, small_sam)
+    assert [(entry.slice, entry.label) for entry in result.slices] == [(0, 1), (3, 1), (3, 5)]
+    assert result.slices[2].boxes == (ONE, OTHER)
+    assert all(np.isfinite(entry.predicted_iou).all() for entry in result.slices)
+    assert [len(entry.predicted_iou) for entry in result.slices] == [1, 1, 2]
+
+
+def test_the_cache_changes_nothing_but_the_work(
+    pack_path: Path, small_sam: Segmenter, tmp_path: Path
+) -> None:
+    boxes: Boxes = {1: {z: [ONE] for z in range(4)}, 2: {z: [OTHER] for z in range(2, 6)}}
+    plain = _segment(pack_path, boxes, small_sam)
+    cache = EmbeddingCache(tmp_path / "embeddings")
+    first = _segment(pack_path, {1: boxes[1]}, small_sam, cache=cache)
+    assert first.slices_encoded == 4
+    second = _segment(pack_path, boxes, small_sam, cache=cache)
+    assert second.slices_encoded == 2
+    assert np.array_equal(second.mask, plain.mask)
+    assert second.slices == plain.slices
+
+
+def test_a_damaged_cache_entry_is_computed_again(
+    pack_path: Path, small_sam: Segmenter, tmp_path: Path
+) -> None:
+    cache = EmbeddingCache(tmp_path / "embeddings")
+    boxes: Boxes = {1: {2: [ONE], 3: [ONE]}}
+    first = _segment(pack_path, boxes, small_sam, cache=cache)
+    entry = sorted((tmp_path / "embeddings").rglob("*.embedding"))[0]
+    whole = entry.read_bytes()
+    entry.write_bytes(whole[: len(whole) // 2])
+    again = _segment(pack_path, boxes, small_sam, cache=cache)
+    assert again.slices_encoded == 1
+    assert np.array_equal(again.mask, first.mask)
+    assert entry.read_bytes() == whole
+
+
+def test_another_window_is_another_embedding(pack_path: Path, small_sam: Segmenter, tmp_path: Path) -> None:
+    cache = EmbeddingCache(tmp_path / "embeddings")
+    _segment(pack_path, {1: {2: [ONE]}}, small_sam, cache=cache)
+    other = _segment(pack_path, {1: {2: [ONE]}}, small_sam, window=Window(0, 100), cache=cache)
+    assert other.slices_encoded == 1
+
+
+def test_progress_counts_the_slices_with_boxes(pack_path: Path, small_sam: Segmenter) -> None:
+    calls: list[tuple[int, int]] = []
+    _segment(
+        pack_path,
+        {1: {0: [ONE], 5: [ONE]}, 2: {5: [OTHER]}},
+        small_sam,
+        progress=lambda done, total: calls.append((done, total)),
+    )
+    assert calls == [(0, 2), (1, 2), (2, 2)]
+
+
+def test_what_progress_raises_stops_the_work(pack_path: Path, small_sam: Segmenter, tmp_path: Path) -> None:
+    def cancel(done: int, total: int) -> None:
+        if done == 2:
+            raise CrowdmaskError(ErrorCode.JOB_CANCELLED, "Cancelled.")
+
+    boxes: Boxes = {1: {z: [ONE] for z in range(6)}}
+    with pytest.raises(CrowdmaskError, match="Cancelled"):
+        _segment(pack_path, boxes, small_sam, cache=EmbeddingCache(tmp_path / "embeddings"), progress=cancel)
+    assert len(list((tmp_path / "embeddings").rglob("*.embedding"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("boxes", "code"),
+    [
+        ({1: {6: [ONE]}}, ErrorCode.SLICE_OUT_OF_RANGE),
+        ({1: {-1: [ONE]}}, ErrorCode.SLICE_OUT_OF_RANGE),
+        ({1: {0: [Box(50, 10, 57, 20)]}}, ErrorCode.BOX_INVALID),
+        ({0: {0: [ONE]}}, ErrorCode.LABEL_UNKNOWN),
+        ({256: {0: [ONE]}}, ErrorCode.LABEL_UNKNOWN),
+    ],
+)
+def test_boxes_that_do_not_fit_the_volume_are_refused(
+    pack_path: Path, small_sam: Segmenter, boxes: Boxes, code: ErrorCode
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        _segment(pack_path, boxes, small_sam)
+    assert caught.value.code is code

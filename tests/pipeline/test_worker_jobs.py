@@ -1,0 +1,222 @@
+"""The jobs of the worker, run for real: a file becomes a slice pack, boxes become a mask with its provenance."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from crowdmask.accounts.actor import Actor
+from crowdmask.annotations import service as annotations
+from crowdmask.assignments import service as assignments
+from crowdmask.core import nifti
+from crowdmask.core.errors import ErrorCode, InvalidInput
+from crowdmask.core.geometry import Box
+from crowdmask.core.ids import new_id
+from crowdmask.core.lifecycle import JobState, VolumeState
+from crowdmask.core.nnunet import check_dataset
+from crowdmask.core.operations import AddTrack, MarkNotInVolume, Operation, SetLabelRange
+from crowdmask.core.tracks import BoxSource, Keyframe
+from crowdmask.core.volume import Grid
+from crowdmask.exports import service as exports
+from crowdmask.exports.builder import MANIFEST_NAME
+from crowdmask.infra.db import Database
+from crowdmask.infra.settings import Settings
+from crowdmask.infra.storage import LocalStorage, sha256_of
+from crowdmask.models import Export, Job, Project, Queue, Segmentation, Volume
+from crowdmask.volumes import service as volumes
+from crowdmask.volumes.intake import receive
+from crowdmask_worker.runner import Runner
+from tests import factories
+
+SHAPE = (6, 48, 64)
+GRID = Grid(shape=SHAPE, affine=np.array([[-3.0, 0, 0, 9], [0, -3, 0, 8], [0, 0, 5, 7], [0, 0, 0, 1]]))
+DISC = (24, 20, 9)  # row, column, radius in voxels of a bright disc on the slices 1 to 4
+BOX = Box(10, 14, 31, 35)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A project with an ingested volume whose file is rotated away from canonical order."""
+
+    database: Database
+    storage: LocalStorage
+    runner: Runner
+    admin: Actor
+    project_id: UUID
+    path: Path
+
+    def add_volume(self) -> UUID:
+        with self.database.write() as session:
+            return volumes.add_volume(
+                session,
+                self.admin,
+                project_id=self.project_id,
+                name="disc",
+                received=receive(self.path, self.storage),
+            ).id
+
+    def drain(self) -> None:
+        self.runner.drain([Queue.CPU, Queue.GPU])
+
+    def submit(self, operations: list[Operation], *, by: Actor | None = None) -> UUID:
+        person = by or self.admin
+        with self.database.write() as session:
+            assignment = assignments.claim_next(
+                session,
+                person,
+                project_id=self.project_id,
+                lease_s=self.runner.settings.task_lease_s,
+            )
+            assert assignment is not None
+            annotation = annotations.open_annotation(session, person, assignment_id=assignment.id)
+            pack = session.scalars(sa.select(Volume.pack_sha256)).one()
+            assert pack is not None
+            answer = annotations.save(
+                session,
+                person,
+                annotation_id=annotation.id,
+                revision=0,
+                idempotency_key=str(new_id()),
+                volume_sha256=pack,
+                operations=operations,
+            )
+            annotations.submit(session, person, annotation_id=annotation.id, revision=answer.revision)
+            return annotation.id
+
+    def mask_of(self, annotation_id: UUID) -> Segmentation:
+        with self.database.read() as session:
+            return session.scalars(
+                sa.select(Segmentation).where(Segmentation.annotation_id == annotation_id)
+            ).one()
+
+
+@pytest.fixture
+def place(database: Database, settings: Settings, storage: LocalStorage, tmp_path: Path) -> Place:
+    z, y, x = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
+    disc = ((y - DISC[0]) ** 2 + (x - DISC[1]) ** 2 <= DISC[2] ** 2) & (z >= 1) & (z <= 4)
+    voxels = np.where(disc, 120, -60).astype(np.int16)
+    voxels[:, :2] = -1000
+    path = tmp_path / "disc.nii.gz"
+    nifti.write_volume(path, voxels, GRID)
+    with database.write() as session:
+        admin = factories.add_account(session)
+        project = factories.add_project(session, admin, labels=("disc",))
+    runner = Runner(database=database, storage=storage, settings=settings, owner="test")
+    return Place(database, storage, runner, Actor(admin.id), project.id, path)
+
+
+def _ready(place: Place) -> UUID:
+    volume_id = place.add_volume()
+    place.drain()
+    with place.database.write() as session:
+        assignments.create_tasks(
+            session, place.admin, project_id=place.project_id, volume_ids=[volume_id], label_indices=[1]
+        )
+    return volume_id
+
+
+BOXED: list[Operation] = [
+    AddTrack("t1", 1, 4, {z: Keyframe(BOX, BoxSource.DRAWN) for z in range(1, 5)}),
+    SetLabelRange(1, 4),
+]
+
+
+def test_a_file_becomes_a_slice_pack_and_the_volume_is_ready(place: Place) -> None:
+    volume_id = _ready(place)
+    with place.database.read() as session:
+        volume = session.get_one(Volume, volume_id)
+        assert session.scalars(sa.select(Job.state)).all() == [JobState.DONE]
+    assert volume.state is VolumeState.READY
+    assert volume.pack_sha256 is not None
+    assert place.storage.path(volume.pack_sha256).is_file()
+
+
+def test_a_file_damaged_after_its_upload_makes_the_volume_failed_with_the_reason(place: Place) -> None:
+    """Faults 3 and 46: the sha256 of the upload is checked again before each job."""
+    volume_id = place.add_volume()
+    with place.database.read() as session:
+        path = place.storage.path(session.get_one(Volume, volume_id).source_sha256)
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-20])
+    place.drain()
+    with place.database.read() as session:
+        volume = session.get_one(Volume, volume_id)
+    assert volume.state is VolumeState.FAILED
+    assert volume.refusal_code == ErrorCode.BLOB_CORRUPT
+
+
+@pytest.mark.slow
+def test_boxes_become_a_mask_on_the_source_grid_with_its_provenance(place: Place) -> None:
+    _ready(place)
+    made = place.mask_of(_drained(place, BOXED))
+    image = nifti.read_label_map(place.storage.path(made.mask_sha256))
+    assert image.grid.matches(GRID)
+    assert set(np.unique(image.voxels)) == {0, 1}
+    assert np.flatnonzero(image.voxels.any(axis=(1, 2))).tolist() == [1, 2, 3, 4]
+    provenance = made.provenance
+    assert provenance["model"] == "litemedsam"
+    assert len(provenance["model_sha256"]) == 64
+    assert provenance["window"] == {"low": -160.0, "high": 240.0}
+    assert provenance["completion"] == "none"
+    assert [on_slice["slice"] for on_slice in provenance["slices"]] == [1, 2, 3, 4]
+    assert all(on_slice["sources"] == ["drawn"] for on_slice in provenance["slices"])
+    assert all(len(on_slice["confirmed"]) == 1 for on_slice in provenance["slices"])
+    assert provenance["preprocessing"]
+    assert len(provenance["boxes_sha256"]) == 64
+    assert "seconds" not in provenance
+    assert made.seconds > 0
+
+
+@pytest.mark.slow
+def test_the_same_revision_gives_the_same_mask_bytes_and_provenance(place: Place) -> None:
+    _ready(place)
+    annotation_id = _drained(place, BOXED)
+    first = place.mask_of(annotation_id)
+    from crowdmask import jobs
+
+    with place.database.write() as session:
+        jobs.retry(session, first.job_id)
+    place.drain()
+    again = place.mask_of(annotation_id)
+    assert again.id == first.id
+    assert again.mask_sha256 == first.mask_sha256
+    assert again.provenance == first.provenance
+    assert again.seconds != first.seconds
+
+
+def test_an_organ_that_is_not_in_the_volume_gets_an_empty_mask(place: Place) -> None:
+    _ready(place)
+    made = place.mask_of(_drained(place, [MarkNotInVolume()]))
+    assert not nifti.read_label_map(place.storage.path(made.mask_sha256)).voxels.any()
+    assert made.provenance["slices"] == []
+
+
+def test_an_absence_that_two_people_found_becomes_background_in_the_exported_dataset(place: Place) -> None:
+    _ready(place)
+    _drained(place, [MarkNotInVolume()])
+    with pytest.raises(InvalidInput, match="disc has 1 of 2 answers"), place.database.write() as session:
+        exports.create_export(session, place.admin, project_id=place.project_id, name="Discs")
+    with place.database.write() as session:
+        second = factories.add_account(session, name="Second")
+        factories.add_member(session, session.get_one(Project, place.project_id), second)
+    _drained(place, [MarkNotInVolume()], by=Actor(second.id))
+    with place.database.write() as session:
+        export = exports.create_export(session, place.admin, project_id=place.project_id, name="Discs")
+    place.drain()
+    folder = place.runner.settings.exports_dir / str(export.id) / "Dataset501_Discs"
+    assert check_dataset(folder).empty_cases == ("disc",)
+    with place.database.read() as session:
+        written = session.get_one(Export, export.id).manifest_sha256
+    assert written == sha256_of(folder / MANIFEST_NAME)
+
+
+def _drained(place: Place, operations: list[Operation], *, by: Actor | None = None) -> UUID:
+    annotation_id = place.submit(operations, by=by)
+    place.drain()
+    with place.database.read() as session:
+        states = session.execute(sa.select(Job.kind, Job.state, Job.error_text)).all()
+    assert all(state is JobState.DONE for _, state, _ in states), states
+    return annotation_id

@@ -1,0 +1,1 @@
+"""The glue between the job table and the library: claim, handle, complete."""

@@ -1,0 +1,104 @@
+"""The job ``segment``: the boxes of one submitted revision become a NIfTI mask on the source grid."""
+
+import hashlib
+import json
+from functools import cache
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+import crowdmask
+from crowdmask.core import nifti
+from crowdmask.core.slicepack import SlicePack
+from crowdmask.core.tracks import boxes_by_slice
+from crowdmask.models.base import JsonDict
+from crowdmask.segmentations import service
+from crowdmask.segmentations.queries import SegmentRequest, segment_request
+from crowdmask_ml.embeddings import EmbeddingCache
+from crowdmask_ml.registry import load_segmenter
+from crowdmask_ml.segment import MaskResult, segment_volume
+from crowdmask_ml.segmenter import Segmenter
+from crowdmask_worker.context import Effect, JobContext
+
+
+@cache
+def _segmenter(name: str) -> Segmenter:
+    """Loaded once per worker process."""
+    return load_segmenter(name)
+
+
+def handle(context: JobContext) -> Effect:
+    """Payload: ``annotation_id``, ``revision``. The same revision gives the same mask bytes."""
+    annotation_id = UUID(context.job.payload["annotation_id"])
+    revision = int(context.job.payload["revision"])
+    with context.database.read() as session:
+        request = segment_request(session, annotation_id=annotation_id, revision=revision)
+    context.storage.verify(request.source_sha256)
+    context.storage.verify(request.pack_sha256)
+    segmenter = _segmenter(context.settings.model)
+    boxes = {
+        z: [box_on_slice.box for box_on_slice in on_slice]
+        for z, on_slice in boxes_by_slice(request.document).items()
+    }
+    with SlicePack.open(context.storage.path(request.pack_sha256)) as pack:
+        result = segment_volume(
+            pack,
+            {request.label_index: boxes},
+            segmenter,
+            window=request.window,
+            cache=EmbeddingCache(context.settings.embeddings_dir),
+            progress=lambda done, total: context.report(done / max(total, 1)),
+        )
+    source = nifti.read_source_grid(
+        context.storage.path(request.source_sha256), assume_affine=request.affine_assumed
+    )
+    with context.work_file(".nii.gz") as path:
+        nifti.write_mask(path, result.mask, source)
+        mask_sha256 = context.storage.put_file(path)
+    provenance = _provenance(request, segmenter, result)
+
+    def record(session: Session) -> None:
+        service.record_mask(
+            session,
+            job_id=context.job.id,
+            annotation_id=annotation_id,
+            revision=revision,
+            model=segmenter.name,
+            mask_sha256=mask_sha256,
+            provenance=provenance,
+            seconds=result.seconds,
+        )
+
+    return record
+
+
+def _provenance(request: SegmentRequest, segmenter: Segmenter, result: MaskResult) -> JsonDict:
+    """Everything the mask depends on, and per slice where its boxes came from and how sure the model was.
+
+    Equal for equal masks: no time and no duration.
+    """
+    on_slices = boxes_by_slice(request.document)
+    document = json.dumps(request.document.to_json(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return {
+        "crowdmask": crowdmask.__version__,
+        "model": segmenter.name,
+        "model_sha256": segmenter.model_hash,
+        "preprocessing": segmenter.preprocessing,
+        "mask_rule": segmenter.mask_rule,
+        "runtime": segmenter.runtime,
+        "window": request.window.to_json(),
+        "completion": "none",
+        "revision": request.revision,
+        "source_sha256": request.source_sha256,
+        "pack_sha256": request.pack_sha256,
+        "boxes_sha256": hashlib.sha256(document.encode()).hexdigest(),
+        "slices": [
+            {
+                "slice": made.slice,
+                "sources": [on_slice.source.value for on_slice in on_slices[made.slice]],
+                "confirmed": [on_slice.confirmed for on_slice in on_slices[made.slice]],
+                "predicted_iou": [round(value, 4) for value in made.predicted_iou],
+            }
+            for made in result.slices
+        ],
+    }
