@@ -9,9 +9,10 @@ MAKEFLAGS += --silent --no-print-directory --no-builtin-rules
 .SUFFIXES:
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format migrate bench clean
+.PHONY: help demo up test lint format client frontend migrate bench bench-server screenshots clean
 
 VENV := .venv
+NPM := npm --prefix frontend --no-audit --no-fund --silent
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # pip shows its progress to a person and is quiet in a log.
@@ -20,33 +21,48 @@ QUIET := $(shell [ -t 2 ] || echo --quiet)
 export VOLUME REFERENCE
 
 help: ## say what there is
-	grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS=$$'\t' read -r target text; do \
-	    printf '  make %-9s %s\n' "$$target" "$$text"; done
+	grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | while IFS=$$'\t' read -r target text; do \
+	    printf '  make %-12s %s\n' "$$target" "$$text"; done
 
-demo: $(VENV)/.ready-run ## boxes in, masks and a dataset out [VOLUME=ct.nii.gz REFERENCE=labels.nii.gz] [ARGS="--no-serve --json --data DIR"]
+demo: $(VENV)/.ready-run frontend ## boxes in, masks and a dataset out; then serves them [VOLUME=ct.nii.gz REFERENCE=labels.nii.gz] [ARGS="--no-serve --json --data DIR"]
 	$(BIN)/crowdmask demo $${VOLUME:+--volume "$$VOLUME"} $${REFERENCE:+--reference "$$REFERENCE"} $(ARGS)
+
+up: $(VENV)/.ready-run frontend ## start the platform on this computer [ARGS="--data DIR --port N --public-url https://.."]
+	$(BIN)/crowdmask up $(ARGS)
 
 migrate: $(VENV)/.ready-run ## bring the database to the newest schema [ARGS="--data DIR"]
 	$(BIN)/crowdmask migrate $(ARGS)
 
-lint: $(VENV)/.ready-dev ## formatting, ruff, mypy --strict, import contracts
+lint: $(VENV)/.ready-dev frontend/node_modules/.ready ## formatting, ruff, mypy --strict, import contracts; the same for the frontend
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-logo
+	$(NPM) run lint
+	$(NPM) run typecheck
 
 format: $(VENV)/.ready-dev ## format and repair what ruff can repair
 	$(BIN)/ruff check --fix --quiet || true
 	$(BIN)/ruff format --quiet
+	$(NPM) run format
+
+client: $(VENV)/.ready-run frontend/node_modules/.ready ## describe the API anew and generate the TypeScript client from it
+	$(BIN)/python -m crowdmask.app > frontend/openapi.json.new
+	mv frontend/openapi.json.new frontend/openapi.json
+	$(NPM) run api 1>&2
 
 # Cheap and telling first: the first failing step ends the run. Files of tests run two at a time; a model then gets
 # one thread, since two processes that each want all cores take longer than one after the other.
 test: $(VENV)/.ready-dev ## lint, then every test; ends with "tests: N s"
 	SECONDS=0
 	$(MAKE) lint
+	$(MAKE) frontend
+	$(NPM) test
+	$(NPM) run budget
 	$(BIN)/pytest -q -n 2 tests/architecture tests/core tests/infra
 	$(BIN)/pytest -q -n 2 tests/api
 	export OMP_NUM_THREADS=1
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/browser
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/jobs tests/faults
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/pipeline tests/ml
 	echo "tests: $$SECONDS s"
@@ -54,9 +70,36 @@ test: $(VENV)/.ready-dev ## lint, then every test; ends with "tests: N s"
 bench: $(VENV)/.ready-run ## measure; prints tables and writes build/bench/*.json
 	$(BIN)/python bench/spine.py $(ARGS)
 
+bench-server: $(VENV)/.ready-dev frontend ## measure start, memory, saves and slices of the server; writes build/bench/server.json
+	$(BIN)/python bench/server.py $(ARGS)
+
+screenshots: $(VENV)/.ready-dev frontend ## take the pictures of README and docs anew, on the CT of the sample data
+	$(BIN)/python bench/screenshots.py $(ARGS)
+
 clean: ## remove caches and build products; keeps .venv and every data folder
-	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf build dist frontend/dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -path ./$(VENV) -prune -o -name __pycache__ -prune -exec rm -rf {} +
+
+# ---- the pages: built when a source is newer than what was built; without Node.js the server has an API and no pages ----
+frontend: frontend/dist/.ready ## build the pages
+
+frontend/dist/.ready: frontend/node_modules/.ready $(shell find frontend/src frontend/public frontend/*.html frontend/*.ts frontend/*.json -type f -not -name openapi.json.new 2>/dev/null)
+	exec 1>&2
+	if ! command -v npm >/dev/null; then exit 0; fi
+	$(NPM) run build
+	touch $@
+
+frontend/node_modules/.ready: frontend/package-lock.json
+	exec 1>&2
+	if ! command -v npm >/dev/null; then
+	    echo "Node.js 20 or newer was not found, so the pages for the browser cannot be built; everything else works."
+	    echo "Debian, Ubuntu: apt-get install nodejs npm. Then run make again."
+	    mkdir -p frontend/node_modules
+	    exit 0
+	fi
+	if [ ! -e $@ ]; then echo "Getting what the pages are built with (about 100 MB)."; fi
+	$(NPM) ci
+	touch $@
 
 # ---- set-up: one virtual environment; a stamp per set of extras, older than pyproject.toml or constraints.txt = again ----
 $(VENV)/.created:

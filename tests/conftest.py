@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 REDIS_DATABASES = range(8, 16)
 
 
-def _missing(what: str) -> None:
+def missing(what: str) -> None:
     """Skip, with the reason; in CI a missing server or folder is a failure."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI needs {what}")
@@ -44,7 +44,7 @@ def sample_data() -> Path:
         ).stdout.strip()
         folder = Path(top) / ".." / "shared" / "data"
     if not (folder / "abdomen_ct" / "image.nii.gz").is_file():
-        _missing("the sample data (set CROWDMASK_SAMPLE_DATA to its folder)")
+        missing("the sample data (set CROWDMASK_SAMPLE_DATA to its folder)")
     return folder.resolve()
 
 
@@ -80,7 +80,7 @@ def postgresql_server() -> "PostgresqlServer":
         os.environ.get("CROWDMASK_TEST_POSTGRES", "postgresql+psycopg://root@127.0.0.1:5432/postgres")
     )
     if not server.answers():
-        _missing("a PostgreSQL server (set CROWDMASK_TEST_POSTGRES to its address)")
+        missing("a PostgreSQL server (set CROWDMASK_TEST_POSTGRES to its address)")
     return server
 
 
@@ -140,7 +140,7 @@ def redis_database() -> Iterator[str]:
     try:
         redis.Redis.from_url(server, socket_connect_timeout=1).ping()
     except (redis.ConnectionError, redis.TimeoutError):
-        _missing("a Redis server (set CROWDMASK_TEST_REDIS to its address)")
+        missing("a Redis server (set CROWDMASK_TEST_REDIS to its address)")
     with contextlib.ExitStack() as stack:
         for number in REDIS_DATABASES:
             lock = FileLock(Path(tempfile.gettempdir()) / f"crowdmask-test-redis-{number}.lock", timeout=0)
@@ -158,7 +158,7 @@ def redis_server_program() -> str:
     """The program that a test starts as a Redis server of its own."""
     program = shutil.which("redis-server")
     if program is None:
-        _missing("the program redis-server")
+        missing("the program redis-server")
     return str(program)
 
 

@@ -4,6 +4,7 @@ What a command needs is imported inside it, so that ``crowdmask --help`` is quic
 without the server's packages. How a command speaks and ends: ``console``.
 """
 
+import contextlib
 import math
 import os
 from pathlib import Path
@@ -149,6 +150,21 @@ ReferenceOriginOption = Annotated[
 ]
 
 
+PortOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=65535, help="Port of the server; default: 8000, or one of the next if it is in use."
+    ),
+]
+PublicUrlOption = Annotated[
+    str | None,
+    typer.Option(metavar="https://..", help="Where people reach the server, through a proxy with https."),
+]
+VolumeIndexOption = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Which volume of a file that holds several.")
+]
+
+
 @app.command()
 def demo(
     volume: Annotated[
@@ -158,14 +174,16 @@ def demo(
         Path | None, typer.Option(metavar="LABELS.nii.gz", help="Its labels 1 to 5; needed with --volume.")
     ] = None,
     reference_origin: ReferenceOriginOption = "unknown",
+    assume_affine: AssumeAffine = False,
+    volume_index: VolumeIndexOption = None,
     data: DataFolder = None,
-    no_serve: Annotated[  # noqa: ARG001  the demo does not serve yet
-        bool, typer.Option("--no-serve", help="End after the table.")
-    ] = False,
+    port: PortOption = None,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="End after the table.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the main job: a volume in, simulated annotators box it, masks and an nnU-Net dataset out."""
-    from crowdmask.demo import print_result, run_demo
+    """Run the main job: a volume in, simulated annotators box it, masks and an nnU-Net dataset out; then serve it."""
+    from crowdmask.demo import check_files, print_result, run_demo, your_turn
+    from crowdmask.embedded import serving
 
     if (volume is None) != (reference is None):
         raise InvalidInput(
@@ -175,12 +193,73 @@ def demo(
         )
     files = None
     if volume is not None:
-        files = _volume_files(volume, reference, reference_origin)
-    result = run_demo(_settings(data), files, _news())
-    if as_json:
-        print_json(result.to_json())
-    else:
-        print_result(result)
+        files = _volume_files(
+            volume, reference, reference_origin, assume_affine=assume_affine, volume_index=volume_index
+        )
+        check_files(files)
+    console = _news()
+    settings = _settings(data, port=port)
+    console.print(f"Data folder: {settings.data_dir}")
+    with serving(settings, exactly=port is not None) as platform:
+        result = run_demo(platform, files, console)
+        if as_json:
+            print_json(result.to_json())
+        else:
+            print_result(result)
+        if no_serve:
+            return
+        links = your_turn(platform, files, console)
+        _invite_to_look(
+            console, platform.settings.base_url, {"admin": links.admin, "annotator": links.annotator}
+        )
+        _wait_until_stopped()
+
+
+@app.command()
+def up(
+    data: DataFolder = None,
+    port: PortOption = None,
+    public_url: PublicUrlOption = None,
+) -> None:
+    """Start everything on one computer: the server and its worker, on a data folder that is made when needed."""
+    from crowdmask.accounts.service import local_operator
+    from crowdmask.embedded import serving, sign_in_link
+
+    console = _news()
+    settings = _settings(data, port=port, public_url=public_url)
+    console.print(f"Data folder: {settings.data_dir}")
+    with serving(settings, exactly=port is not None) as platform:
+        with platform.database.write() as session:
+            link = sign_in_link(platform, session, local_operator(session).account_id)
+        _invite_to_look(console, platform.settings.base_url, {"admin": link})
+        _wait_until_stopped()
+
+
+@app.command()
+def serve(
+    data: DataFolder = None,
+    port: PortOption = None,
+    public_url: PublicUrlOption = None,
+) -> None:
+    """Start the server alone, where workers run by themselves and the database is migrated already."""
+    from crowdmask.embedded import serving_alone
+
+    with serving_alone(_settings(data, port=port, public_url=public_url)) as platform:
+        _news().print(f"Crowdmask runs at {platform.settings.base_url}", soft_wrap=True)
+        _wait_until_stopped()
+
+
+@app.command("sign-in-link")
+def sign_in_link_(
+    data: DataFolder = None,
+    public_url: PublicUrlOption = None,
+) -> None:
+    """Print an address that signs the first admin in, once: for the first start, and when a password is lost."""
+    from crowdmask.accounts.service import local_operator
+    from crowdmask.embedded import prepared, sign_in_link
+
+    with prepared(_settings(data, public_url=public_url)) as platform, platform.database.write() as session:
+        typer.echo(sign_in_link(platform, session, local_operator(session).account_id))
 
 
 @app.command()
@@ -209,9 +288,7 @@ def import_(
     ] = None,
     reference_origin: ReferenceOriginOption = "unknown",
     assume_affine: AssumeAffine = False,
-    volume_index: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Which volume of a file that holds several.")
-    ] = None,
+    volume_index: VolumeIndexOption = None,
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -264,12 +341,15 @@ def export(
         typer.echo(f"written to {folder}")
 
 
-def _settings(data: Path | None) -> "Settings":
-    """The settings of a data folder that can be used; a wrong variable of the environment is refused like any other input."""
+def _settings(data: Path | None, **changes: object) -> "Settings":
+    """The settings of a data folder that can be used; a wrong variable of the environment is refused like any other input.
+
+    ``changes`` outrank the environment where they are not None.
+    """
     from crowdmask.infra.logs import set_up_logs
     from crowdmask.infra.settings import load_settings
 
-    settings = load_settings(data)
+    settings = load_settings(data, **{name: value for name, value in changes.items() if value is not None})
     _check_data_folder(settings)
     _check_database_url(settings.database_url)
     set_up_logs(log_format=settings.log_format, level=settings.log_level)
@@ -332,6 +412,29 @@ def _volume_files(
         assume_affine=assume_affine,
         volume_index=volume_index,
     )
+
+
+def _invite_to_look(console: "Console", url: str, links: dict[str, str]) -> None:
+    """The addresses as text and as QR codes: a phone in the same room can be the annotator's device."""
+    import io
+
+    import segno
+
+    console.print(
+        f"\nCrowdmask runs at {url} (Ctrl-C ends it). Each of these links signs in once:", soft_wrap=True
+    )
+    for who, link in links.items():
+        console.print(f"\n  {who}: {link}", soft_wrap=True)
+        code = io.StringIO()
+        segno.make(link, micro=False).terminal(code, border=2, compact=True)
+        console.file.write(code.getvalue())
+
+
+def _wait_until_stopped() -> None:
+    import threading
+
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 def _news() -> "Console":

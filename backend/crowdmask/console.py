@@ -18,6 +18,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from crowdmask.core.errors import CrowdmaskError, ErrorCode, InvalidInput, Unavailable
+from crowdmask.core.files import resolved
 
 FAILED = 1
 REFUSED = 2
@@ -122,12 +123,27 @@ def readable(path: Path) -> Path:
 def check_output(path: Path, *inputs: Path) -> None:
     """Refuse a file that could not be written or would replace one of ``inputs``: before any work, not after it.
 
+    Of a link, the file that it points to counts, which ``files.write_whole`` writes. Devices and pipes are refused: a whole
+    file would take their place.
+
     Raises:
         InvalidInput: ``option_invalid``.
     """
     if path.is_dir():
         raise InvalidInput(ErrorCode.OPTION_INVALID, f"{path} cannot be written: it is a folder.")
-    check_folder(path.absolute().parent, wanted_for=path)
+    target = resolved(path)
+    if target.is_symlink():
+        raise InvalidInput(
+            ErrorCode.OPTION_INVALID, f"{path} cannot be written: it is a link that leads back to itself."
+        )
+    # Asked of the path as given: links in /proc lead to pipes that have no name.
+    if path.exists() and not path.is_file():
+        raise InvalidInput(
+            ErrorCode.OPTION_INVALID,
+            f"{path} cannot be written: it is a device, a pipe or a socket.",
+            hint="Give the name of a file.",
+        )
+    check_folder(target.parent, wanted_for=path)
     for given in inputs:
         if path.exists() and given.exists() and path.samefile(given):
             raise InvalidInput(

@@ -1,28 +1,27 @@
 """The main job from end to end: a volume goes in, simulated annotators box it, masks and a dataset come out.
 
-The simulated annotators claim, save and submit through the same services that people use; the masks are made by a
-real worker in a process of its own.
+Everybody works through the HTTP API: the admin uploads, the simulated annotators join, take tasks, save and submit as
+people do by their browsers. The masks are made by a real worker in a process of its own.
 """
 
 import math
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.orm import Session
 
-from crowdmask.accounts.actor import Actor
-from crowdmask.accounts.service import create_account, local_operator
-from crowdmask.annotations import service as annotations
-from crowdmask.assignments import service as assignments
+from crowdmask.accounts.service import create_account, create_token, local_operator
+from crowdmask.client import AnnotationView, Client, ProjectView
 from crowdmask.core import metrics, nifti
-from crowdmask.core.ids import new_id
+from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.labels import LabelSet
 from crowdmask.core.nnunet import case_name
 from crowdmask.core.operations import AddTrack, MarkAbsent, MarkNotInVolume, Operation, SetLabelRange
@@ -30,34 +29,37 @@ from crowdmask.core.phantom import abdominal_phantom
 from crowdmask.core.simulate import Annotator, simulate
 from crowdmask.core.slicepack import SlicePack
 from crowdmask.core.tracks import AnnotationDocument, SliceState, boxes_by_slice, slice_states
-from crowdmask.core.volume import Grid
+from crowdmask.core.volume import Grid, check_same_grid
+from crowdmask.core.windowing import Window
 from crowdmask.embedded import (
     Platform,
     VolumeFiles,
-    export_dataset,
-    import_volume,
     progress_bar,
-    running,
+    sign_in_link,
     wait_for_jobs,
+    wait_until_ready,
+    wait_until_written,
 )
 from crowdmask.exports.selection import Selection
-from crowdmask.infra.settings import Settings
-from crowdmask.models import (
-    Annotation,
-    Assignment,
-    Label,
-    Project,
-    ReferenceMask,
-    ReferenceOrigin,
-    Role,
-    Task,
-    Volume,
-)
+from crowdmask.models import Export, Project, ReferenceMask, ReferenceOrigin, Role, TokenScope, Volume
 from crowdmask.projects import service as projects
 from crowdmask.segmentations.queries import VisibleMask, masks_of_project
 from crowdmask.volumes.queries import window_of
 
 LABELS = LabelSet.from_names(["spleen", "right kidney", "left kidney", "liver", "aorta"])
+LABEL_NAMES = tuple(label.name for label in LABELS.labels)
+GUIDES = {
+    "spleen": "A smooth, bean-shaped organ on the patient's left, which is on the right of the screen, behind the stomach. "
+    "Begin where it first shows under the lung and follow it down. Do not take in the left kidney beside it.",
+    "right kidney": "On the left of the screen, beside the spine, below the liver. Box the whole kidney with its darker "
+    "middle. The adrenal gland, a thin Y above it, is not part of it.",
+    "left kidney": "On the right of the screen, beside the spine, below the spleen. Box the whole kidney with its darker "
+    "middle. Bowel often lies in front of it and is not part of it.",
+    "liver": "The largest organ, on the left of the screen under the lung. It can reach far to the right: box all of it on a "
+    "slice, and a separate piece with a box of its own. The gall bladder, a dark oval below it, is not part of it.",
+    "aorta": "A round tube just in front of the spine, about as wide as a thumb. Follow it down until it splits in two.",
+}
+"""How to box each organ, for people without medical training."""
 IDEAL_LABEL = "liver"
 IDEAL_INDEX = LABELS.index(IDEAL_LABEL)
 PEOPLE = 3
@@ -126,7 +128,7 @@ def _rounded(dice: float) -> float | None:
 class _Case:
     """The demo's project with its one ready volume."""
 
-    project: Project
+    project: ProjectView
     volume: Volume
     reference: NDArray[np.integer[Any]]  # label map (z, y, x)
     grid: Grid
@@ -142,91 +144,154 @@ def phantom_files(folder: Path) -> VolumeFiles:
     return VolumeFiles("phantom", volume, reference, ReferenceOrigin.GENERATED)
 
 
-def run_demo(settings: Settings, files: VolumeFiles | None, console: Console) -> DemoResult:
-    """Run the main job; without ``files`` on the generated phantom. Speaks on ``console`` only.
+def check_files(files: VolumeFiles) -> None:
+    """Refuse files before anything is made of them.
+
+    Raises:
+        CrowdmaskError: what is wrong with the volume or its reference.
+    """
+    image = nifti.read_volume(
+        files.volume, assume_affine=files.assume_affine, volume_index=files.volume_index
+    )
+    if files.reference is None:
+        return
+    reference = nifti.read_label_map(files.reference, assume_affine=files.assume_affine)
+    check_same_grid(image.grid, reference.grid, image_name=str(files.volume), label_name=str(files.reference))
+    known = {label.index for label in LABELS.labels}
+    foreign = sorted(metrics.labels_present(reference.voxels) - known)
+    if foreign:
+        names = ", ".join(f"{label.index} {label.name}" for label in LABELS.labels)
+        raise InvalidInput(
+            ErrorCode.LABEL_VALUES_INVALID,
+            f"{files.reference} holds the values {foreign[:20]}; the demo's labels are {names}.",
+            hint="Renumber it, or make a project of your own: crowdmask import, or crowdmask up.",
+        )
+
+
+def run_demo(platform: Platform, files: VolumeFiles | None, console: Console) -> DemoResult:
+    """Run the main job on a serving platform; without ``files`` on the generated phantom. Speaks on ``console`` only.
 
     Raises:
         CrowdmaskError: what is wrong with the files, or why a job failed.
     """
-    console.print(f"Data folder: {settings.data_dir}")
-    with running(settings) as platform:
-        admin, annotators, case = _set_up(platform, files or phantom_files(settings.work_dir), console)
-        submitted = _annotate(platform, annotators, case, console)
+    files = files or phantom_files(platform.settings.work_dir)
+    with _admin(platform) as admin:
+        case = _set_up(platform, admin, files, console)
+        submitted = _annotate(admin, case, console)
         wait_for_jobs(platform, submitted, "Masks from boxes", console)
         ideal_dice = _ideal_dice(platform, case, console)
-        dataset = export_dataset(
-            platform, admin, project_id=case.project.id, name=case.project.name, console=console
+        export = admin.create_export(case.project.id)
+    folder = wait_until_written(platform, export.id, console)
+    masks = _exported_masks(platform, case, export.id)
+    return DemoResult(
+        rows=tuple(_row(platform, case, mask) for mask in masks),
+        ideal_dice=ideal_dice,
+        masks=_copy_masks(platform, case, masks),
+        export=folder,
+        reference_origin=case.reference_origin,
+    )
+
+
+@dataclass(frozen=True)
+class SignInLinks:
+    """Where somebody who looks at the demo begins: each address works once."""
+
+    admin: str
+    annotator: str
+
+
+def your_turn(platform: Platform, files: VolumeFiles | None, console: Console) -> SignInLinks:
+    """A project on the same volume in which nothing is done yet, and links for an admin and an annotator of it."""
+    files = files or phantom_files(platform.settings.work_dir)
+    with _admin(platform) as admin:
+        project = admin.create_project(f"Your turn: {files.name}", labels=LABEL_NAMES, guides=GUIDES)
+        volume = _upload(platform, admin, project, files, console)
+        admin.create_tasks(
+            project.id, volume_ids=[volume.id], label_indices=[label.index for label in project.labels]
         )
-        masks = _exported_masks(platform, admin, case, dataset.selection)
-        return DemoResult(
-            rows=tuple(_row(platform, case, mask) for mask in masks),
-            ideal_dice=ideal_dice,
-            masks=_copy_masks(platform, case, masks),
-            export=dataset.folder,
-            reference_origin=case.reference_origin,
+    with platform.database.write() as session:
+        operator = local_operator(session)
+        person = create_account(session, name="You, as an annotator")
+        projects.add_member(
+            session, operator, project_id=project.id, account_id=person.id, role=Role.ANNOTATOR
+        )
+        return SignInLinks(
+            admin=sign_in_link(platform, session, operator.account_id),
+            annotator=sign_in_link(platform, session, person.id),
         )
 
 
-def _set_up(platform: Platform, files: VolumeFiles, console: Console) -> tuple[Actor, list[Actor], _Case]:
-    """An admin, the annotators, and a project with its labels, its tasks and one ready volume."""
+def _admin(platform: Platform) -> Client:
     with platform.database.write() as session:
-        admin = local_operator(session)
-        number = session.scalar(sa.select(sa.func.count()).select_from(Project)) or 0
-        project = projects.create_project(session, admin, name=f"Demo {number + 1}", labels=LABELS, overlap=1)
-        annotators = [
-            Actor(create_account(session, name=f"Simulated annotator {n + 1}").id) for n in range(PEOPLE)
-        ]
-        for person in annotators:
-            projects.add_member(
-                session, admin, project_id=project.id, account_id=person.account_id, role=Role.ANNOTATOR
-            )
-    console.print(f"Project: {project.name}, {len(LABELS.labels)} labels, {PEOPLE} simulated annotators")
-    volume = import_volume(platform, admin, project_id=project.id, files=files, console=console)
-    with platform.database.write() as session:
-        assignments.create_tasks(
-            session,
-            admin,
-            project_id=project.id,
-            volume_ids=[volume.id],
-            label_indices=[label.index for label in LABELS.labels],
-        )
+        operator = local_operator(session)
+        made = create_token(session, operator, name="Demo", scope=TokenScope.WRITE, days=1)
+    return Client(platform.settings.base_url, made.token)
+
+
+def _set_up(platform: Platform, admin: Client, files: VolumeFiles, console: Console) -> _Case:
+    """A project with its labels, its tasks and one ready volume."""
+    with platform.database.read() as session:
+        number = session.scalar(sa.select(sa.func.count()).where(Project.name.like("Demo %"))) or 0
+    project = admin.create_project(f"Demo {number + 1}", labels=LABEL_NAMES, guides=GUIDES)
+    console.print(f"Project: {project.name}, {len(project.labels)} labels, {PEOPLE} simulated annotators")
+    volume = _upload(platform, admin, project, files, console)
+    admin.create_tasks(
+        project.id, volume_ids=[volume.id], label_indices=[label.index for label in project.labels]
+    )
+    with platform.database.read() as session:
         stored = session.scalars(sa.select(ReferenceMask).where(ReferenceMask.volume_id == volume.id)).one()
     reference = nifti.read_label_map(
         platform.storage.path(stored.source_sha256), assume_affine=stored.affine_assumed
     )
-    return admin, annotators, _Case(project, volume, reference.voxels, reference.grid, ORIGINS[files.origin])
+    return _Case(project, volume, reference.voxels, reference.grid, ORIGINS[files.origin])
 
 
-def _annotate(platform: Platform, people: list[Actor], case: _Case, console: Console) -> list[str]:
+def _upload(
+    platform: Platform, admin: Client, project: ProjectView, files: VolumeFiles, console: Console
+) -> Volume:
+    with progress_bar(console) as progress:
+        bar = progress.add_task(f"Uploading {files.name}", total=None)
+        volume = admin.upload_volume(
+            project.id,
+            files.volume,
+            name=files.name,
+            assume_affine=files.assume_affine,
+            volume_index=files.volume_index,
+            progress=lambda sent, total: progress.update(bar, completed=sent, total=total),
+        )
+        if files.reference is not None:
+            reference = admin.upload_reference(
+                volume.id, files.reference, origin=files.origin.value, assume_affine=files.assume_affine
+            )
+            for notice in reference.notices:
+                console.print(f"{files.reference}: {notice}", soft_wrap=True)
+    return wait_until_ready(platform, volume.id, files.name, console)
+
+
+def _annotate(admin: Client, case: _Case, console: Console) -> list[str]:
     """The annotators take turns at "next task" until nothing is left; returns the keys of the jobs of their work."""
     submitted = []
-    with progress_bar(console) as progress:
-        bar = progress.add_task("Boxing", total=len(LABELS.labels))
+    with ExitStack() as stack, progress_bar(console) as progress:
+        people = [
+            stack.enter_context(
+                Client.join(admin.create_invite(case.project.id), name=f"Simulated annotator {n + 1}")
+            )
+            for n in range(PEOPLE)
+        ]
+        bar = progress.add_task("Boxing", total=len(case.project.labels))
         while True:
-            claimed = 0
-            for person in people:
-                with platform.database.write() as session:
-                    assignment = assignments.claim_next(
-                        session, person, project_id=case.project.id, lease_s=platform.settings.task_lease_s
-                    )
-                    if assignment is None:
-                        continue
-                    claimed += 1
-                    label_index = _label_index(session, assignment)
-                    annotation = annotations.open_annotation(session, person, assignment_id=assignment.id)
-                revision = _box(platform, person, case, annotation, label_index)
+            claimed = [(person, work) for person in people if (work := person.next_task(case.project.id))]
+            for person, work in claimed:
+                annotation = person.open_annotation(work.id)
+                revision = _box(person, case, annotation, work.label.index)
                 submitted.append(f"segment:{annotation.id}:{revision}")
                 progress.advance(bar)
             if not claimed:
                 return submitted
 
 
-def _label_index(session: Session, assignment: Assignment) -> int:
-    return session.scalars(sa.select(Label.index).join(Task).where(Task.id == assignment.task_id)).one()
-
-
-def _box(platform: Platform, person: Actor, case: _Case, annotation: Annotation, label_index: int) -> int:
-    """Box one label as the imperfect annotator does, in small saves as a client makes them, and submit; returns the revision."""
+def _box(person: Client, case: _Case, annotation: AnnotationView, label_index: int) -> int:
+    """Box one label as the imperfect annotator does, in small saves as a browser makes them, and submit; returns the revision."""
     drawn = simulate(
         case.reference == label_index,
         annotator=Annotator.CROWD,
@@ -235,21 +300,9 @@ def _box(platform: Platform, person: Actor, case: _Case, annotation: Annotation,
     )
     operations = decided(drawn)
     revision = annotation.revision
-    assert case.volume.pack_sha256 is not None  # the volume is ready
     for first in range(0, len(operations), _BATCH):
-        with platform.database.write() as session:
-            answer = annotations.save(
-                session,
-                person,
-                annotation_id=annotation.id,
-                revision=revision,
-                idempotency_key=str(new_id()),
-                volume_sha256=case.volume.pack_sha256,
-                operations=operations[first : first + _BATCH],
-            )
-        revision = answer.revision
-    with platform.database.write() as session:
-        annotations.submit(session, person, annotation_id=annotation.id, revision=revision)
+        revision = person.save(annotation, operations[first : first + _BATCH], revision=revision).revision
+    person.submit(annotation.id, revision=revision)
     return revision
 
 
@@ -266,11 +319,12 @@ def decided(document: AnnotationDocument) -> list[Operation]:
     return operations
 
 
-def _exported_masks(platform: Platform, admin: Actor, case: _Case, selection: Selection) -> list[VisibleMask]:
+def _exported_masks(platform: Platform, case: _Case, export_id: UUID) -> list[VisibleMask]:
     """One mask per label: a label that is not in the volume was looked for by two people."""
-    exported = {mask.annotation_id for mask in selection.cases[0].masks}
-    with platform.database.read() as session:
-        made = masks_of_project(session, admin, project_id=case.project.id)
+    with platform.database.write() as session:
+        selection = Selection.from_json(session.get_one(Export, export_id).selection)
+        exported = {mask.annotation_id for mask in selection.cases[0].masks}
+        made = masks_of_project(session, local_operator(session), project_id=case.project.id)
     return [mask for mask in made if str(mask.segmentation.annotation_id) in exported]
 
 
@@ -306,11 +360,16 @@ def _ideal_dice(platform: Platform, case: _Case, console: Console) -> float:
             pack,
             {IDEAL_INDEX: boxes},
             load_segmenter(platform.settings.model),
-            window=window_of(case.project, case.volume),
+            window=_window(platform, case),
             cache=EmbeddingCache(platform.settings.embeddings_dir),
             progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
     return metrics.volume_dice(result.mask == IDEAL_INDEX, reference)
+
+
+def _window(platform: Platform, case: _Case) -> Window:
+    with platform.database.read() as session:
+        return window_of(session.get_one(Project, case.project.id), case.volume)
 
 
 def _copy_masks(platform: Platform, case: _Case, masks: list[VisibleMask]) -> tuple[Path, ...]:

@@ -1,4 +1,4 @@
-"""The embedded platform: one data folder with SQLite, a file broker, one supervised worker and the reconciler.
+"""The embedded platform: one data folder with SQLite, a file broker, one supervised worker, and the server.
 
 What the commands on a data folder share stands here too: import files, wait for jobs, write a dataset.
 """
@@ -17,10 +17,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy.orm import Session
 
 from crowdmask import jobs
 from crowdmask.accounts.actor import Actor
-from crowdmask.accounts.service import local_operator
+from crowdmask.accounts.service import local_operator, make_sign_in_link
 from crowdmask.assignments import service as assignments
 from crowdmask.core.errors import Conflict, Corrupt, ErrorCode, InvalidInput, NotFound, Unavailable
 from crowdmask.core.labels import LabelSet
@@ -33,7 +34,7 @@ from crowdmask.infra.folder_lock import folder_lock
 from crowdmask.infra.security import load_or_create_secret
 from crowdmask.infra.settings import Settings
 from crowdmask.infra.storage import LocalStorage
-from crowdmask.models import Job, ReferenceOrigin, Volume
+from crowdmask.models import Export, Job, ReferenceOrigin, Volume
 from crowdmask.projects import service as projects
 from crowdmask.projects.queries import live_labels, project_named
 from crowdmask.supervise import Command, Supervisor
@@ -57,10 +58,15 @@ class Platform:
 
 @contextmanager
 def prepared(settings: Settings) -> Iterator[Platform]:
-    """Create the data folder, its secret and its migrated database where they are missing, and open them."""
+    """Create the data folder, its secret and its migrated database where they are missing, and open them.
+
+    Raises:
+        Conflict: ``database_newer``.
+        Unavailable: the database cannot be reached or is busy.
+    """
     settings.make_folders()
     load_or_create_secret(settings.secret_path)
-    migrate.upgrade(settings.database_url)
+    migrate.upgrade_in_child(settings)
     database = Database(settings.database_url)
     try:
         yield Platform(settings, database, LocalStorage(settings.blobs_dir))
@@ -69,8 +75,56 @@ def prepared(settings: Settings) -> Iterator[Platform]:
 
 
 @contextmanager
+def serving(settings: Settings, *, exactly: bool = False) -> Iterator[Platform]:
+    """The prepared platform with its worker process, and the server answering at ``settings.base_url`` of the platform.
+
+    Args:
+        exactly: that port or none, instead of one of the next.
+
+    Raises:
+        InvalidInput: see ``serve.listen``.
+        Unavailable: ``data_folder_in_use`` when another process runs it on the same folder.
+    """
+    # Imported here: a command that does not serve starts without FastAPI.
+    from crowdmask.serve import listen, server
+
+    settings, listening = listen(settings, exactly=exactly)
+    with (
+        listening,
+        prepared(settings) as platform,
+        folder_lock(settings.data_dir, "platform"),
+        log_path(settings).open("ab") as log,
+        Supervisor([_worker(settings)], output=log) as workers,
+        server(settings, listening),
+    ):
+        yield replace(platform, workers=workers)
+
+
+@contextmanager
+def serving_alone(settings: Settings) -> Iterator[Platform]:
+    """The server alone, for an installation whose workers run elsewhere and whose database is migrated already.
+
+    Raises:
+        InvalidInput: see ``serve.listen``.
+        Conflict: ``database_newer``, ``database_older``.
+    """
+    from crowdmask.serve import listen, server
+
+    settings, listening = listen(settings, exactly=True)
+    with listening:
+        settings.make_folders()
+        migrate.refuse_other_schema_in_child(settings)
+        database = Database(settings.database_url)
+        try:
+            with server(settings, listening):
+                yield Platform(settings, database, LocalStorage(settings.blobs_dir))
+        finally:
+            database.close()
+
+
+@contextmanager
 def running(settings: Settings) -> Iterator[Platform]:
-    """The prepared platform with its worker process and its reconciler running.
+    """The prepared platform with its worker process and its reconciler running, for a command that serves nobody.
 
     Raises:
         Unavailable: ``data_folder_in_use`` when another process runs it on the same folder.
@@ -150,6 +204,11 @@ def progress_bar(console: Console) -> Iterator[Progress]:
         yield progress
 
 
+def sign_in_link(platform: Platform, session: Session, account_id: UUID) -> str:
+    """An address that signs this account in, once."""
+    return f"{platform.settings.base_url}/sign-in#{make_sign_in_link(session, account_id).token}"
+
+
 @dataclass(frozen=True)
 class VolumeFiles:
     """A volume on disk and, maybe, the label map that came with it.
@@ -166,13 +225,18 @@ class VolumeFiles:
 
 
 def import_volume(
-    platform: Platform, actor: Actor, *, project_id: UUID, files: VolumeFiles, console: Console
+    platform: Platform,
+    session: Session,
+    actor: Actor,
+    *,
+    project_id: UUID,
+    files: VolumeFiles,
+    console: Console,
 ) -> Volume:
-    """Add a volume and its reference to a project and wait until it is ready.
+    """Add a volume and its reference to a project, in the caller's transaction: of what is refused nothing is kept.
 
     Raises:
-        CrowdmaskError: why the gate or the project refused a file. Of a refused reference nothing is kept; a refused
-            volume stays in the project, quarantined.
+        CrowdmaskError: why the gate or the project refused a file.
     """
     received = receive(
         files.volume,
@@ -180,56 +244,36 @@ def import_volume(
         assume_affine=files.assume_affine,
         volume_index=files.volume_index,
     )
-    with platform.database.write() as session:
-        volume = volumes.add_volume(session, actor, project_id=project_id, name=files.name, received=received)
     if received.refusal is not None:
         raise received.refusal
+    volume = volumes.add_volume(session, actor, project_id=project_id, name=files.name, received=received)
     if files.reference is not None:
         received_reference = receive_reference(
             files.reference, platform.storage, volume=volume, assume_affine=files.assume_affine
         )
-        with platform.database.write() as session:
-            reference = volumes.add_reference(
-                session,
-                actor,
-                volume_id=volume.id,
-                received=received_reference,
-                origin=files.origin,
-            )
+        reference = volumes.add_reference(
+            session, actor, volume_id=volume.id, received=received_reference, origin=files.origin
+        )
         for notice in reference.notices:
             console.print(f"{files.reference}: {notice['text']}", soft_wrap=True)
-    wait_for_jobs(platform, [f"ingest:{volume.id}"], f"Ingesting {files.name}", console)
+    return volume
+
+
+def wait_until_ready(platform: Platform, volume_id: UUID, name: str, console: Console) -> Volume:
+    """Wait until the volume has its slice pack.
+
+    Raises:
+        Unavailable, Corrupt: ``job_failed``, with the reason.
+    """
+    wait_for_jobs(platform, [f"ingest:{volume_id}"], f"Ingesting {name}", console)
     with platform.database.read() as session:
-        volume = session.get_one(Volume, volume.id)
+        volume = session.get_one(Volume, volume_id)
     if volume.state is not VolumeState.READY:
         raise Corrupt(
             ErrorCode.JOB_FAILED,
             f"The volume {volume.name!r} could not be ingested: {volume.refusal_text}",
         )
     return volume
-
-
-@dataclass(frozen=True)
-class WrittenDataset:
-    """A dataset folder and what it was made of."""
-
-    folder: Path
-    selection: Selection
-
-
-def export_dataset(
-    platform: Platform, actor: Actor, *, project_id: UUID, name: str, console: Console
-) -> WrittenDataset:
-    """Freeze a dataset and wait until its folder stands.
-
-    Raises:
-        InvalidInput: ``export_empty``.
-    """
-    with platform.database.write() as session:
-        export = exports.create_export(session, actor, project_id=project_id, name=name)
-    wait_for_jobs(platform, [f"export:{export.id}"], "Writing the nnU-Net dataset", console)
-    selection = Selection.from_json(export.selection)
-    return WrittenDataset(platform.settings.exports_dir / str(export.id) / selection.dataset_name, selection)
 
 
 def import_into_project(
@@ -264,22 +308,21 @@ def import_into_project(
                 f"The project {project_name!r} has the labels {', '.join(names)}.",
                 hint="Leave the labels out, or name another project.",
             )
-    volume = import_volume(platform, actor, project_id=project.id, files=files, console=console)
-    with platform.database.write() as session:
+        added = import_volume(platform, session, actor, project_id=project.id, files=files, console=console)
         tasks = assignments.create_tasks(
             session,
             actor,
             project_id=project.id,
-            volume_ids=[volume.id],
+            volume_ids=[added.id],
             label_indices=[label.index for label in labels],
         )
-    return volume, len(tasks)
+    return wait_until_ready(platform, added.id, files.name, console), len(tasks)
 
 
 def export_project(
     platform: Platform, *, project_name: str, dataset_name: str = "", console: Console
 ) -> Path:
-    """Export the operator's project of that name; see ``export_dataset``.
+    """Export the operator's project of that name; returns the dataset's folder.
 
     Raises:
         NotFound: there is no such project.
@@ -288,15 +331,28 @@ def export_project(
     with platform.database.write() as session:
         actor = local_operator(session)
         project = project_named(session, actor, project_name)
-    if project is None:
-        raise NotFound(
-            ErrorCode.NOT_FOUND,
-            f"There is no project {project_name!r} in {platform.settings.data_dir}.",
-            hint="Import a volume into it first, or name another data folder.",
+        if project is None:
+            raise NotFound(
+                ErrorCode.NOT_FOUND,
+                f"There is no project {project_name!r} in {platform.settings.data_dir}.",
+                hint="Import a volume into it first, or name another data folder.",
+            )
+        export = exports.create_export(
+            session, actor, project_id=project.id, name=dataset_name or project.name
         )
-    return export_dataset(
-        platform, actor, project_id=project.id, name=dataset_name or project.name, console=console
-    ).folder
+    return wait_until_written(platform, export.id, console)
+
+
+def wait_until_written(platform: Platform, export_id: UUID, console: Console) -> Path:
+    """Wait until the dataset's folder stands; returns it.
+
+    Raises:
+        Unavailable: ``job_failed``, with the reason.
+    """
+    wait_for_jobs(platform, [f"export:{export_id}"], "Writing the nnU-Net dataset", console)
+    with platform.database.read() as session:
+        selection = Selection.from_json(session.get_one(Export, export_id).selection)
+    return platform.settings.exports_dir / str(export_id) / selection.dataset_name
 
 
 def copy_dataset(folder: Path, parent: Path) -> Path:

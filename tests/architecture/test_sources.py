@@ -66,7 +66,7 @@ def test_the_word_check_itself_tells_good_from_bad(identifier: str, used: bool) 
 # Written with character classes so that this file does not find itself. Ada is nobody: tests may use her folder.
 PRIVATE = {
     "a path of one machine": re.compile(
-        r"(?<![\w.}/])/(?:ho[m]e/(?!ada\b)|Use[r]s/|ro[o]t/|wo[r]k/|op[t]/py[p]i/)[\w.-]+"
+        r"(?<![\w.}/])/(?:ho[m]e/(?!ada\b)|Use[r]s/|ro[o]t/|wo[r]k/(?=ma[i]n|shar[e]d|\.)|op[t]/py[p]i/)[\w.-]+"
     ),
     "the address of a package registry": re.compile(
         r"pyp[i]\.org|pythonhos[t]ed\.org|registr[y]\.npmjs|--(?:extra-)?index-ur[l]|download\.pytorc[h]\.org"

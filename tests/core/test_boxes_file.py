@@ -132,6 +132,7 @@ def test_a_file_for_another_grid_is_refused():
         with pytest.raises(Conflict, match=r"ct\.nii\.gz") as error:
             file.check_matches(other, image_name="ct.nii.gz")
         assert error.value.code is ErrorCode.GRID_MISMATCH
+        assert error.value.hint == "Use the boxes file that was made for this image."
 
 
 def put(document: dict, place: str, value: object) -> dict:

@@ -211,7 +211,13 @@ def test_an_output_that_cannot_be_written_is_refused(reference, tmp_path, run):
 
 
 @pytest.mark.parametrize(
-    "options", [("--annotator", "expert"), ("--annotator", "crowd", "--jitter-mm", "-1")], ids=str
+    "options",
+    [
+        ("--annotator", "expert"),
+        ("--annotator", "crowd", "--jitter-mm", "-1"),
+        ("--annotator", "crowd", "--jitter-mm", "1e300"),
+    ],
+    ids=str,
 )
 def test_an_option_out_of_range_is_refused(reference, tmp_path, run, options):
     code, out, err = run("simulate", reference, "--label", 4, "-o", tmp_path / "boxes.json", *options)
@@ -230,6 +236,34 @@ def test_the_boxes_never_replace_the_label_map_they_are_made_from(reference, tmp
         assert "would replace" in err
     assert reference.read_bytes() == before
     assert link.is_symlink()
+
+
+def test_a_link_at_the_output_keeps_pointing_and_its_file_is_written(reference, tmp_path, run):
+    (tmp_path / "kept").mkdir()
+    for target in (tmp_path / "kept" / "old.json", tmp_path / "kept" / "new.json"):
+        link = tmp_path / target.name
+        link.symlink_to(Path("kept") / target.name)
+        if target.name == "old.json":
+            target.write_text("older")
+        assert run("simulate", reference, "--label", 4, "-o", link)[0] == 0
+        assert link.is_symlink()
+        assert sorted(read_boxes(target).labels) == [4]
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {"old.json", "new.json"}
+
+
+def test_a_pipe_at_the_output_is_refused_and_left_alone(reference, tmp_path, run):
+    pipe, link, circle = tmp_path / "pipe", tmp_path / "link", tmp_path / "circle"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    circle.symlink_to(circle)
+    for output in (pipe, link, circle):
+        code, out, err = run("simulate", reference, "--label", 4, "-o", output)
+        assert (code, out) == (2, "")
+        assert _is_one_sentence(err)
+        assert f"{output} cannot be written" in err
+    assert pipe.is_fifo()
+    assert link.readlink() == pipe
+    assert circle.readlink() == circle
 
 
 def test_the_ideal_annotator_takes_no_jitter(reference, tmp_path, run):
@@ -321,6 +355,17 @@ def test_a_database_that_does_not_answer_is_no_refusal(tmp_path, run, monkeypatc
     code, out, err = run("migrate", "--data", tmp_path / "folder")
     assert (code, out) == (1, "")
     assert _is_one_sentence(err), err
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path, run):
+    file = tmp_path / "crowdmask.sqlite3"
+    file.write_bytes(b"no database at all")
+    code, out, err = run("migrate", "--data", tmp_path)
+    assert (code, out) == (2, "")
+    assert _is_one_sentence(err), err
+    assert str(file) in err
+    assert "backup" in err
+    assert file.read_bytes() == b"no database at all"
 
 
 def _processes_of(folder: Path) -> set[int]:

@@ -1,5 +1,6 @@
 """How a program ends: with which exit code, after which last words, and never without its ``finally`` blocks."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 import typer
 
-from crowdmask.console import Program
+from crowdmask.console import Program, check_output
 from crowdmask.core import errors
 from crowdmask.core.errors import ErrorCode
 
@@ -78,6 +79,27 @@ def test_an_unexpected_error_is_shown_whole(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["thing"])
     with pytest.raises(ZeroDivisionError):
         Program("thing").run(app)
+
+
+def test_an_output_is_a_file_or_a_link_to_one_or_not_there_yet(tmp_path):
+    file, link, new, dangling = (tmp_path / name for name in ("file", "link", "new", "dangling"))
+    file.touch()
+    link.symlink_to(file)
+    dangling.symlink_to(new)
+    for path in (file, link, new, dangling):
+        check_output(path)
+    os.mkfifo(new)
+    for path in (new, dangling):
+        with pytest.raises(errors.InvalidInput, match="a pipe") as caught:
+            check_output(path)
+        assert caught.value.code is ErrorCode.OPTION_INVALID
+
+
+def test_a_link_to_a_place_where_nothing_can_be_written_is_no_output(tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "nowhere" / "file")
+    with pytest.raises(errors.InvalidInput, match="there is no folder"):
+        check_output(link)
 
 
 WAITING = """

@@ -80,7 +80,7 @@ def test_jitter_is_measured_in_millimetres_along_each_axis():
 
 @given(
     st.integers(0, 2**32 - 1),
-    st.floats(0, 500),
+    st.floats(0, 10),
     st.integers(0, 9),
     st.integers(0, 7),
     st.integers(1, 4),
@@ -107,11 +107,14 @@ def test_no_jitter_changes_nothing():
     assert same == boxes
 
 
-@pytest.mark.parametrize("jitter_mm", [-1.0, float("nan"), float("inf")])
-def test_a_jitter_that_is_no_deviation_is_refused(jitter_mm):
-    with pytest.raises(InvalidInput) as caught:
-        jitter({}, jitter_mm=jitter_mm, spacing=(1.0, 1.0, 1.0), size=(8, 8), rng=np.random.default_rng(0))
+@pytest.mark.parametrize("jitter_mm", [-1.0, float("nan"), float("inf"), 1e300, 24.5])
+def test_a_jitter_that_is_no_deviation_or_larger_than_the_slice_is_refused(jitter_mm):
+    options = {"spacing": (2.0, 3.0, 1.0), "size": (8, 10), "rng": np.random.default_rng(0)}
+    with pytest.raises(InvalidInput, match=r"20 x 24 mm") as caught:
+        jitter({}, jitter_mm=jitter_mm, **options)
     assert caught.value.code is ErrorCode.OPTION_INVALID
+    assert f"{jitter_mm:g} mm" in caught.value.message
+    assert jitter({}, jitter_mm=24.0, **options) == {}
 
 
 def test_a_simulated_annotation_has_a_track_per_run_and_no_absent_slice():

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
 
-from crowdmask.core.errors import ErrorCode, Unavailable
+from crowdmask.core.errors import Corrupt, ErrorCode, Unavailable
 from crowdmask.core.ids import new_id
 from crowdmask.core.lifecycle import JobState
 from crowdmask.infra import db
@@ -229,6 +229,31 @@ def test_a_full_disk_under_sqlite_is_storage_full_and_reading_goes_on(
         fill()
     assert caught.value.code is ErrorCode.STORAGE_FULL
     assert accounts(database) == 0
+    database.close()
+
+
+def test_a_file_that_is_no_database_is_corrupt_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "garbage.sqlite3"
+    path.write_bytes(b"no database at all")
+    database = Database(f"sqlite:///{path}")
+    for session_of in (database.read, database.write):
+        with pytest.raises(Corrupt, match="file is not a database") as caught, session_of() as session:
+            session.execute(sa.select(1))
+        assert caught.value.code is ErrorCode.DATABASE_CORRUPT
+        assert str(path) in caught.value.message
+    assert path.read_bytes() == b"no database at all"
+    database.close()
+
+
+def test_a_damaged_database_is_corrupt(migrated_sqlite: Path, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.sqlite3"
+    content = migrated_sqlite.read_bytes()
+    page_size = int.from_bytes(content[16:18], "big")
+    path.write_bytes(content[:page_size] + b"\xff" * (len(content) - page_size))
+    database = Database(f"sqlite:///{path}")
+    with pytest.raises(Corrupt, match="malformed") as caught:
+        accounts(database)
+    assert caught.value.code is ErrorCode.DATABASE_CORRUPT
     database.close()
 
 

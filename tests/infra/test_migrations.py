@@ -19,6 +19,7 @@ import crowdmask
 from crowdmask.core.errors import Conflict, ErrorCode
 from crowdmask.infra import migrate
 from crowdmask.infra.db import Database
+from crowdmask.infra.settings import Settings
 from crowdmask.models import Base
 from tests.factories import add_account
 
@@ -62,8 +63,10 @@ def schema(database: Database) -> dict[str, list[str]]:
 
 
 def in_order(definition: str) -> list[str]:
-    """The parts of a table's definition; in which order its constraints stand does not matter."""
+    """The parts of a table's definition; in which order its constraints stand and whether SQLite quoted its name, as it
+    does after a change, does not matter."""
     text = re.sub(r"\s+", " ", definition).removesuffix(" )")
+    text = re.sub(r'^CREATE TABLE "(\w+)"', r"CREATE TABLE \1", text)
     columns, *constraints = re.split(r", (?=CONSTRAINT )", text)
     return [columns, *sorted(constraints)]
 
@@ -74,7 +77,7 @@ def create_from_models(database: Database) -> None:
 
 
 def test_there_is_one_head() -> None:
-    assert ScriptDirectory.from_config(migrate.config()).get_heads() == ["0001"]
+    assert ScriptDirectory.from_config(migrate.config()).get_heads() == ["0002"]
 
 
 @EMPTY
@@ -123,8 +126,8 @@ def test_a_value_outside_of_an_enum_is_refused_by_the_database(database: Databas
         session.execute(
             sa.text(
                 "insert into job (id, kind, idem_key, queue, payload, priority, state, attempt, max_attempts, fence,"
-                " cancel_requested, progress, created_at) values ('00000000000000000000000000000000', 'ingest', 'k',"
-                " 'cpu', '{}', 0, 'paused', 0, 5, 0, false, 0, current_timestamp)"
+                " cancel_requested, progress, created_at, updated_at) values ('00000000000000000000000000000000', 'ingest', 'k',"
+                " 'cpu', '{}', 0, 'paused', 0, 5, 0, false, 0, current_timestamp, current_timestamp)"
             )
         )
 
@@ -178,6 +181,27 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(
         assert caught.value.code is ErrorCode.DATABASE_NEWER
         assert "9999" in caught.value.message
     assert schema(database) == before
+
+
+@EMPTY
+def test_a_child_process_upgrades_and_tells_its_refusals(
+    empty: Database, empty_database_url: str, settings: Settings
+) -> None:
+    settings = settings.model_copy(update={"database_url": empty_database_url})
+    with pytest.raises(Conflict) as older:
+        migrate.refuse_other_schema_in_child(settings)
+    assert older.value.code is ErrorCode.DATABASE_OLDER
+    migrate.upgrade_in_child(settings)
+    migrate.refuse_other_schema_in_child(settings)
+    assert "job" in tables(empty)
+    with empty.write() as session:
+        session.execute(sa.text("update alembic_version set version_num = '9999'"))
+    for act in (migrate.upgrade_in_child, migrate.refuse_other_schema_in_child):
+        with pytest.raises(Conflict) as newer:
+            act(settings)
+        assert newer.value.code is ErrorCode.DATABASE_NEWER
+        assert "9999" in newer.value.message
+        assert newer.value.hint
 
 
 @EMPTY

@@ -80,7 +80,7 @@ def test_segment_writes_the_mask_and_prints_one_object(image: Path, boxes: Path,
     expected[20:40, 15:35, 1] = True
     assert set(np.unique(made)) == {0, 4}
     assert 2 * ((made == 4) & expected).sum() / ((made == 4).sum() + expected.sum()) > 0.95
-    assert said["provenance"] == str(tmp_path / "mask.json")
+    assert said["provenance"] == str(tmp_path / "mask.provenance.json")
 
 
 def _sha256(path: Path) -> str:
@@ -95,7 +95,8 @@ def test_what_the_mask_was_made_from_is_written_beside_it(image: Path, boxes: Pa
     for mask, _ in pairs:
         assert _command("segment", image, boxes, "-o", mask).returncode == 0
     first, second = (
-        (mask.read_bytes(), stem.with_name(f"{stem.name}.json").read_bytes()) for mask, stem in pairs
+        (mask.read_bytes(), stem.with_name(f"{stem.name}.provenance.json").read_bytes())
+        for mask, stem in pairs
     )
     assert first == second
     record = json.loads(first[1])
@@ -120,7 +121,7 @@ def test_what_the_mask_was_made_from_is_written_beside_it(image: Path, boxes: Pa
         "mask_sha256": _sha256(tmp_path / "mask.nii.gz"),
     }
     assert {path.name for path in tmp_path.iterdir()} == {
-        "again", "boxes.json", "ct.nii.gz", "mask.json", "mask.nii.gz",
+        "again", "boxes.json", "ct.nii.gz", "mask.nii.gz", "mask.provenance.json",
     }  # fmt: skip
 
 
@@ -150,7 +151,7 @@ def test_a_volume_of_several_without_orientation_becomes_a_mask_that_can_be_scor
     scored = _command(*evaluate, module="crowdmask.cli")
     assert scored.returncode == 0, scored.stderr
     assert json.loads(scored.stdout)["labels"]["4"]["volume_dice"] > 0.9
-    record = json.loads((tmp_path / "mask.json").read_text())
+    record = json.loads((tmp_path / "mask.provenance.json").read_text())
     assert (record["affine_assumed"], record["volume_index"]) == (True, 1)
 
 
@@ -213,7 +214,8 @@ def test_the_image_is_never_replaced_by_its_mask(image: Path, boxes: Path) -> No
 def test_neither_the_boxes_nor_a_link_to_the_image_is_replaced(
     image: Path, boxes: Path, tmp_path: Path
 ) -> None:
-    """``boxes.json`` is the name that the record beside ``boxes.nii.gz`` would have."""
+    """Also boxes that have the name of the record beside the mask."""
+    boxes = boxes.rename(tmp_path / "boxes.provenance.json")
     link = tmp_path / "link.nii.gz"
     link.symlink_to(image)
     before = boxes.read_bytes()
@@ -223,9 +225,26 @@ def test_neither_the_boxes_nor_a_link_to_the_image_is_replaced(
     assert not (tmp_path / "boxes.nii.gz").exists()
 
 
+@pytest.mark.slow
+def test_a_mask_may_have_the_name_of_its_boxes_and_a_file_beside_it_is_left_alone(
+    image: Path, boxes: Path, tmp_path: Path
+) -> None:
+    before = boxes.read_bytes()
+    other = tmp_path / "other.json"
+    other.write_text("mine")
+    for name in ("boxes.nii.gz", "other.nii"):
+        result = _command("segment", image, boxes, "-o", tmp_path / name)
+        assert result.returncode == 0, result.stderr
+    assert boxes.read_bytes() == before
+    assert other.read_text() == "mine"
+    assert (tmp_path / "boxes.provenance.json").exists()
+    assert (tmp_path / "other.provenance.json").exists()
+
+
 def test_a_record_that_cannot_be_written_leaves_no_mask(image: Path, boxes: Path, tmp_path: Path) -> None:
-    (tmp_path / "mask.json").mkdir()
-    assert "mask.json cannot be written" in _refused("segment", image, boxes, "-o", tmp_path / "mask.nii.gz")
+    (tmp_path / "mask.provenance.json").mkdir()
+    refusal = _refused("segment", image, boxes, "-o", tmp_path / "mask.nii.gz")
+    assert "mask.provenance.json cannot be written" in refusal
     assert not (tmp_path / "mask.nii.gz").exists()
 
 

@@ -73,7 +73,7 @@ def segment(
     """Turn the boxes of a volume into a mask on exactly the volume's grid, with the labels' integers.
 
     Where the masks of two labels overlap, a voxel goes to the label whose logit is highest there. What the mask was
-    made from is written beside it: MASK.json.
+    made from is written beside it: MASK.provenance.json.
     """
     from crowdmask.core.boxes_file import read_boxes
     from crowdmask.core.nifti import read_volume

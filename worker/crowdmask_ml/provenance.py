@@ -33,8 +33,8 @@ class Origin:
 
 
 def provenance_path(mask: Path) -> Path:
-    """Beside the mask, ``.json`` in place of ``.nii.gz`` or ``.nii``."""
-    return mask.with_name(mask.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+    """Beside the mask, ``.provenance.json`` in place of ``.nii.gz`` or ``.nii``; ``.json`` alone is what boxes are called."""
+    return mask.with_name(mask.name.removesuffix(".gz").removesuffix(".nii") + ".provenance.json")
 
 
 def file_sha256(path: Path) -> str:

@@ -1,7 +1,9 @@
 """Errors that carry what the caller needs to go on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from crowdmask.core.errors import Conflict, ErrorCode, Stale
 from crowdmask.core.operations import Operation
@@ -15,6 +17,13 @@ class AcceptedBatch:
     revision: int
     operations: tuple[Operation, ...]
     saved_at: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "revision": self.revision,
+            "operations": [operation.to_json() for operation in self.operations],
+            "saved_at": self.saved_at.isoformat(),
+        }
 
 
 class RevisionStale(Stale):
@@ -34,6 +43,9 @@ class RevisionStale(Stale):
         self.current_revision = current_revision
         self.since = since
 
+    def members(self) -> Mapping[str, Any]:
+        return {"current_revision": self.current_revision, "since": [batch.to_json() for batch in self.since]}
+
 
 class NotComplete(Conflict):
     """Slices are undecided. ``gaps`` are all of them, ascending."""
@@ -46,6 +58,9 @@ class NotComplete(Conflict):
             hint="Box or mark as absent what is to do, and look at what is suggested.",
         )
         self.gaps = gaps
+
+    def members(self) -> Mapping[str, Any]:
+        return {"gaps": [{"kind": gap.kind.value, "first": gap.first, "last": gap.last} for gap in self.gaps]}
 
 
 def _named(gap: Gap) -> str:

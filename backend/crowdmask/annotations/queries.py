@@ -8,12 +8,16 @@ from sqlalchemy.orm import Session
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.annotations.errors import AcceptedBatch
+from crowdmask.annotations.schemas import AnnotationAnswer, BatchAnswer
+from crowdmask.core.completeness import Completeness, completeness
 from crowdmask.core.errors import ErrorCode, NotFound
+from crowdmask.core.lifecycle import AssignmentState
 from crowdmask.core.operations import apply_all, operation_from_json
 from crowdmask.core.tracks import AnnotationDocument, empty_document
 from crowdmask.models import Annotation, Assignment, OperationBatch, Role, Task, Volume
 from crowdmask.projects.queries import takes_part
 
+HOLDS_SLOT = (AssignmentState.RESERVED, AssignmentState.SUBMITTED)
 _MAY_LOOK = (Role.ADMIN, Role.REVIEWER, Role.RESEARCHER)
 
 
@@ -69,9 +73,63 @@ def visible_annotation(session: Session, actor: Actor, annotation_id: UUID) -> A
     return annotation
 
 
+def annotation_answer(session: Session, actor: Actor, annotation_id: UUID) -> AnnotationAnswer:
+    """The annotation as the API shows it, to its owner and to admins, reviewers and researchers of its project.
+
+    Raises:
+        NotFound: ``not_found``.
+    """
+    annotation = visible_annotation(session, actor, annotation_id)
+    assignment, pack_sha256 = session.execute(
+        sa.select(Assignment, Volume.pack_sha256)
+        .join(Task, Task.id == Assignment.task_id)
+        .join(Volume, Volume.id == Task.volume_id)
+        .where(Assignment.id == annotation.assignment_id)
+    ).one()
+    late = assignment.state not in HOLDS_SLOT
+    return AnnotationAnswer(
+        id=annotation.id,
+        assignment_id=annotation.assignment_id,
+        state=annotation.state,
+        revision=annotation.revision,
+        document=annotation.document,
+        volume_sha256=pack_sha256 or "",
+        late=late,
+        lease_until=None if late else assignment.lease_until,
+        submitted_revision=annotation.submitted_revision,
+        submitted_at=annotation.submitted_at,
+    )
+
+
+def batch_answers(
+    session: Session, actor: Actor, *, annotation_id: UUID, after: int = 0
+) -> list[BatchAnswer]:
+    """The saves of an annotation behind a revision, for those who may see the annotation.
+
+    Raises:
+        NotFound: ``not_found``.
+    """
+    annotation = visible_annotation(session, actor, annotation_id)
+    return [
+        BatchAnswer(
+            revision=batch.revision,
+            operations=[operation.to_json() for operation in batch.operations],
+            saved_at=batch.saved_at,
+        )
+        for batch in batches(session, annotation.id, after=after)
+    ]
+
+
 def document_of(annotation: Annotation) -> AnnotationDocument:
     """The current state."""
     return AnnotationDocument.from_json(annotation.document)
+
+
+def completeness_of(annotation: Annotation) -> Completeness:
+    """How much is decided: as stored, or counted now in a row that an earlier version wrote."""
+    if annotation.completeness is None:
+        return completeness(document_of(annotation))
+    return Completeness.from_json(annotation.completeness)
 
 
 def document_at(session: Session, annotation: Annotation, revision: int) -> AnnotationDocument:

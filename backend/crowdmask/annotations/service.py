@@ -22,6 +22,7 @@ from crowdmask.annotations.queries import batches, document_of, own_annotation
 from crowdmask.assignments import service as assignments
 from crowdmask.assignments.queries import own_assignment
 from crowdmask.assignments.slots import ANSWERED
+from crowdmask.core.completeness import completeness
 from crowdmask.core.errors import ErrorCode, InvalidInput, PreconditionMissing
 from crowdmask.core.lifecycle import ANNOTATION_STEPS, AnnotationState, JobState, step
 from crowdmask.core.operations import Operation, apply_all
@@ -71,11 +72,13 @@ def open_annotation(session: Session, actor: Actor, *, assignment_id: UUID) -> A
     annotation = session.scalar(sa.select(Annotation).where(Annotation.assignment_id == assignment_id))
     if annotation is None:
         volume = session.get_one(Volume, session.get_one(Task, assignment.task_id).volume_id)
+        empty = empty_document(grid_of(volume).shape)
         annotation = Annotation(
             assignment_id=assignment_id,
             state=AnnotationState.OPEN,
             revision=0,
-            document=empty_document(grid_of(volume).shape).to_json(),
+            document=empty.to_json(),
+            completeness=completeness(empty).to_json(),
         )
         session.add(annotation)
         session.flush()
@@ -138,6 +141,7 @@ def save(
     )
     annotation.document = document.to_json()
     annotation.not_in_volume = document.absent_everywhere
+    annotation.completeness = completeness(document).to_json()
     annotation.revision = answer.revision
     session.add(
         OperationBatch(
@@ -183,6 +187,8 @@ def submit(session: Session, actor: Actor, *, annotation_id: UUID, revision: int
         {"annotation_id": str(annotation_id), "revision": revision},
         idem_key=f"segment:{annotation_id}:{revision}",
         queue=Queue.GPU,
+        project_id=own.volume.project_id,
+        account_id=actor.account_id,
     )
     if job.state in (JobState.DEAD, JobState.CANCELLED):
         jobs.retry(session, job.id)

@@ -14,18 +14,18 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.assignments import slots
 from crowdmask.assignments.policy import require_admin, require_annotator
 from crowdmask.assignments.queries import administered_assignment, own_assignment, visible_task
-from crowdmask.core.errors import Conflict, ErrorCode, NotFound
-from crowdmask.core.ids import new_id
+from crowdmask.core.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from crowdmask.core.lifecycle import ASSIGNMENT_STEPS, AssignmentState, VolumeState, step
 from crowdmask.infra.db import now
 from crowdmask.models import Annotation, Assignment, Label, Membership, Project, Task, Volume
+from crowdmask.projects import members as project_members
+from crowdmask.projects.policy import require_consent
 from crowdmask.projects.service import checked_overlap
 
 
@@ -99,7 +99,8 @@ def create_tasks(
 def claim_next(session: Session, actor: Actor, *, project_id: UUID, lease_s: float) -> Assignment | None:
     """Give the actor something to do: what they have reserved, else what they began and lost, else a new task.
 
-    What an admin took back is not offered again; ``claim`` can still ask for it. What the actor handed in late is no
+    Only labels that the actor's membership allows, unless an admin assigned it. What was taken or given back is not
+    offered again; ``claim`` can still ask for it. What the actor handed in late is no
     work: it fills a slot that is free by now.
 
     Args:
@@ -109,22 +110,28 @@ def claim_next(session: Session, actor: Actor, *, project_id: UUID, lease_s: flo
         The assignment, reserved; None when there is no work for this person now.
 
     Raises:
-        NotFound: the actor is no member. NotAllowed: a researcher.
+        NotFound: the actor is no member. NotAllowed: a researcher; ``consent_needed``.
     """
-    require_annotator(session, actor, project_id)
+    membership = require_annotator(session, actor, project_id)
+    require_consent(session, actor, project_id)
     _one_claim_at_a_time(session, actor, project_id)
-    in_project = Volume.project_id == project_id
+    in_project, allowed = Volume.project_id == project_id, slots.label_allowed(membership)
     reserved = _own(session, actor, in_project, AssignmentState.RESERVED)
-    lost = _own(session, actor, in_project, AssignmentState.EXPIRED)
+    lost = _own(
+        session,
+        actor,
+        sa.and_(in_project, sa.or_(allowed, Assignment.assigned_by.is_not(None))),
+        AssignmentState.EXPIRED,
+    )
     handed_in = _handed_in(session, [*reserved, *lost])
     for assignment_id in reserved:
-        if assignment_id not in handed_in and (kept := _keep(session, assignment_id)):
+        if assignment_id not in handed_in and (kept := slots.keep(session, assignment_id)):
             return kept
     work: Assignment | None = None
     for assignment_id in lost:
         if assignment_id not in handed_in and work is None:
-            work = _revive(session, assignment_id, open_to_work=True)
-    work = work or _grant(session, actor, in_project, lease_s)
+            work = slots.revive(session, assignment_id, as_new=True)
+    work = work or slots.grant(session, actor.account_id, in_project, allowed, lease_s=lease_s)
     for assignment_id in handed_in:
         if _at_hand(session, assignment_id):
             fill_slot(session, assignment_id)
@@ -139,11 +146,13 @@ def claim(session: Session, actor: Actor, *, task_id: UUID, lease_s: float) -> A
         None when all slots are taken, or the task is archived or not ready.
 
     Raises:
-        NotFound: no such task in the actor's projects. NotAllowed: a researcher.
+        NotFound: no such task in the actor's projects.
+        NotAllowed: a researcher; a label that the actor is given no tasks of; ``consent_needed``.
         Conflict: ``not_open`` when the actor has submitted this task.
     """
-    _, project_id = visible_task(session, actor, task_id)
-    require_annotator(session, actor, project_id)
+    task, project_id = visible_task(session, actor, task_id)
+    membership = require_annotator(session, actor, project_id)
+    require_consent(session, actor, project_id)
     _one_claim_at_a_time(session, actor, project_id)
     chosen = Task.id == task_id
     mine = session.scalar(
@@ -152,14 +161,15 @@ def claim(session: Session, actor: Actor, *, task_id: UUID, lease_s: float) -> A
         .execution_options(populate_existing=True)
     )
     if mine is None:
-        return _grant(session, actor, chosen, lease_s)
+        _check_label(session, membership, task)
+        return slots.grant(session, actor.account_id, chosen, lease_s=lease_s)
     if mine.state is AssignmentState.SUBMITTED:
         raise Conflict(
             ErrorCode.NOT_OPEN, "You have submitted this task.", hint="Reopen your work to change it."
         )
     if _handed_in(session, [mine.id]):
         return fill_slot(session, mine.id, taken_back=True)
-    return _keep(session, mine.id) or _revive(session, mine.id, taken_back=True, open_to_work=True)
+    return slots.keep(session, mine.id) or slots.revive(session, mine.id, taken_back=True, as_new=True)
 
 
 def renew(session: Session, actor: Actor, *, assignment_id: UUID) -> Assignment:
@@ -190,33 +200,75 @@ def take_back(session: Session, actor: Actor, *, assignment_id: UUID) -> Assignm
     return assignment
 
 
+def give_back(session: Session, actor: Actor, *, assignment_id: UUID) -> Assignment:
+    """Free the actor's own slot for somebody else. What was saved stays; "next task" does not offer the task again.
+
+    Raises:
+        NotFound: not the actor's assignment.
+        Conflict: ``not_open`` when it is submitted.
+    """
+    assignment = own_assignment(session, actor, assignment_id, lock=True)
+    if assignment.state is AssignmentState.SUBMITTED:
+        raise Conflict(
+            ErrorCode.NOT_OPEN,
+            "You have submitted this task, so it cannot be given back.",
+            hint="Reopen your work to change it.",
+        )
+    if assignment.state is not AssignmentState.TAKEN_BACK:
+        assignment.state = step(ASSIGNMENT_STEPS, assignment.state, AssignmentState.TAKEN_BACK)
+        session.flush()
+    return assignment
+
+
+def remove_member(session: Session, actor: Actor, *, project_id: UUID, account_id: UUID) -> None:
+    """End a person's part in a project, and free the slots that are reserved for them. What they submitted stays.
+
+    Raises:
+        NotFound, NotAllowed, Conflict: see ``projects.members.remove_member``.
+    """
+    project_members.remove_member(session, actor, project_id=project_id, account_id=account_id)
+    of_project = (
+        sa.select(Task.id).join(Volume, Volume.id == Task.volume_id).where(Volume.project_id == project_id)
+    )
+    session.execute(
+        sa.update(Assignment)
+        .where(
+            Assignment.account_id == account_id,
+            Assignment.state == AssignmentState.RESERVED,
+            Assignment.task_id.in_(of_project),
+        )
+        .values(state=AssignmentState.TAKEN_BACK)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def hold(session: Session, assignment_id: UUID) -> Assignment | None:
     """Keep the slot, or take a free one when the lease had ended; None when there is none to be had.
 
     For the stage that saves annotations, has checked the actor and holds the annotation, which is open.
     """
-    return _keep(session, assignment_id) or _revive(session, assignment_id)
+    return slots.keep(session, assignment_id) or slots.revive(session, assignment_id)
 
 
 def fill_slot(session: Session, assignment_id: UUID, *, taken_back: bool = False) -> Assignment | None:
     """The annotation was submitted: fill the slot, or a free one when the lease had ended.
 
     Args:
-        taken_back: also after an admin took it back.
+        taken_back: also after it was taken or given back.
 
     Returns:
         The assignment, submitted; None when nothing was filled: it is filled already, or the work is late.
     """
-    held = _keep(session, assignment_id) or _revive(session, assignment_id, taken_back=taken_back)
+    held = slots.keep(session, assignment_id) or slots.revive(session, assignment_id, taken_back=taken_back)
     if held is None:
         return None
-    return _change(session, assignment_id, AssignmentState.RESERVED, state=AssignmentState.SUBMITTED)
+    return slots.change(session, assignment_id, AssignmentState.RESERVED, state=AssignmentState.SUBMITTED)
 
 
 def reopen_slot(session: Session, assignment_id: UUID) -> Assignment | None:
     """The annotation was reopened: its filled slot is reserved again. None when it holds none."""
     lease_s = session.get_one(Assignment, assignment_id).lease_s
-    return _change(
+    return slots.change(
         session,
         assignment_id,
         AssignmentState.SUBMITTED,
@@ -234,6 +286,16 @@ def _one_claim_at_a_time(session: Session, actor: Actor, project_id: UUID) -> No
     )
 
 
+def _check_label(session: Session, membership: Membership, task: Task) -> None:
+    label = session.get_one(Label, task.label_id)
+    if membership.label_indices is not None and label.index not in membership.label_indices:
+        raise NotAllowed(
+            ErrorCode.NOT_ALLOWED,
+            f"In this project you are given no tasks of {label.name!r}.",
+            hint="Take another task, or ask an admin of the project.",
+        )
+
+
 def _own(
     session: Session, actor: Actor, chosen: sa.ColumnElement[bool], state: AssignmentState
 ) -> Sequence[UUID]:
@@ -242,6 +304,7 @@ def _own(
         sa.select(Assignment.id)
         .join(Task, Task.id == Assignment.task_id)
         .join(Volume, Volume.id == Task.volume_id)
+        .join(Label, Label.id == Task.label_id)
         .where(Assignment.account_id == actor.account_id, Assignment.state == state, chosen)
         .order_by(Assignment.created_at, Assignment.id)
     ).all()
@@ -269,135 +332,6 @@ def _at_hand(session: Session, assignment_id: UUID) -> bool:
     return held is not None
 
 
-def _end_lapsed(session: Session, task_id: UUID) -> None:
-    """For who holds the task."""
-    session.execute(
-        sa.update(Assignment)
-        .where(
-            Assignment.task_id == task_id,
-            Assignment.state == AssignmentState.RESERVED,
-            Assignment.lease_until < now(),
-        )
-        .values(state=AssignmentState.EXPIRED)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _keep(session: Session, assignment_id: UUID) -> Assignment | None:
-    """Renew a lease that nobody ended, unless the task is archived."""
-    lease_s = session.get_one(Assignment, assignment_id).lease_s
-    alive = sa.exists().where(
-        Task.id == Assignment.task_id,
-        Volume.id == Task.volume_id,
-        Project.id == Volume.project_id,
-        slots.not_archived,
-    )
-    return _change(session, assignment_id, AssignmentState.RESERVED, alive, lease_until=now(lease_s))
-
-
-def _revive(
-    session: Session, assignment_id: UUID, *, taken_back: bool = False, open_to_work: bool = False
-) -> Assignment | None:
-    """Give an assignment that lost its slot a free one of the same task.
-
-    Args:
-        taken_back: also after an admin took it back.
-        open_to_work: only when the task could be given to anybody; otherwise its being not archived is enough.
-    """
-    lost = [AssignmentState.EXPIRED, *([AssignmentState.TAKEN_BACK] if taken_back else [])]
-    attempt = session.begin_nested()  # a failed attempt must not keep its task locked
-    assignment = session.get_one(Assignment, assignment_id, with_for_update=True, populate_existing=True)
-    revived = None
-    if assignment.state in lost:
-        chosen = Task.id == assignment.task_id
-        session.execute(sa.select(Task.id).where(chosen).with_for_update(key_share=True))
-        _end_lapsed(session, assignment.task_id)
-        slot = session.scalar(
-            sa.select(slots.lowest_free_slot)
-            .select_from(Task)
-            .join(Volume, Volume.id == Task.volume_id)
-            .join(Label, Label.id == Task.label_id)
-            .join(Project, Project.id == Volume.project_id)
-            .where(chosen, slots.has_free_slot, slots.open_to_work if open_to_work else slots.not_archived)
-        )
-        if slot is not None:
-            revived = _change(
-                session,
-                assignment_id,
-                assignment.state,
-                state=AssignmentState.RESERVED,
-                slot=slot,
-                lease_until=now(assignment.lease_s),
-            )
-    if revived is None:
-        attempt.rollback()
-    else:
-        attempt.commit()
-    return revived
-
-
-def _change(
-    session: Session,
-    assignment_id: UUID,
-    current: AssignmentState,
-    *conditions: sa.ColumnElement[bool],
-    **values: object,
-) -> Assignment | None:
-    """Change the assignment if it is in the state ``current``; returns the row as it now stands, or None."""
-    return session.scalar(
-        sa.update(Assignment)
-        .where(Assignment.id == assignment_id, Assignment.state == current, *conditions)
-        .values(**values)
-        .returning(Assignment)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    )
-
-
 def _reloaded(session: Session, assignment: Assignment) -> Assignment:
     session.refresh(assignment)
     return assignment
-
-
-def _grant(
-    session: Session, actor: Actor, chosen: sa.ColumnElement[bool], lease_s: float
-) -> Assignment | None:
-    """Take the first free slot in one statement.
-
-    On PostgreSQL it first passes over tasks that others are taking right now, so that many people spread at once;
-    when nothing else is left it waits for them. A slot lost to somebody else is no end: they got it, look again.
-    """
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    skip_locked = True
-    while True:
-        free = slots.takeable(actor.account_id, chosen, slots.would_have_free_slot)
-        attempt = session.begin_nested()  # a failed attempt must not keep its task locked
-        task_id = session.scalar(free.with_for_update(of=Task, key_share=True, skip_locked=skip_locked))
-        granted: Assignment | None = None
-        if task_id is not None:
-            _end_lapsed(session, task_id)
-            slot = slots.takeable(
-                actor.account_id, chosen, slots.has_free_slot, Task.id == task_id
-            ).add_columns(
-                sa.literal(new_id(), sa.Uuid()),
-                sa.literal(actor.account_id, sa.Uuid()),
-                sa.literal(AssignmentState.RESERVED, Assignment.state.type),
-                sa.literal(float(lease_s), sa.Float()),
-                now(lease_s),
-                now(),
-            )
-            granted = session.scalar(
-                insert(Assignment)
-                .from_select(
-                    ["task_id", "slot", "id", "account_id", "state", "lease_s", "lease_until", "created_at"],
-                    slot,
-                )
-                .on_conflict_do_nothing()
-                .returning(Assignment)
-            )
-        if granted is not None:
-            attempt.commit()
-            return granted
-        attempt.rollback()
-        if session.execute(free).first() is None:
-            return None
-        skip_locked = False

@@ -69,7 +69,13 @@ class BoxesFile:
         Raises:
             Conflict: ``grid_mismatch`` with both grids.
         """
-        check_same_grid(image, self.grid, image_name=image_name, label_name="the boxes file")
+        check_same_grid(
+            image,
+            self.grid,
+            image_name=image_name,
+            label_name="the boxes file",
+            hint="Use the boxes file that was made for this image.",
+        )
 
 
 def read_boxes(path: Path) -> BoxesFile:

@@ -3,7 +3,9 @@
 The class says who has to act (and, later, which HTTP status it becomes); the code says what exactly happened.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 
 class ErrorCode(StrEnum):
@@ -47,6 +49,21 @@ class ErrorCode(StrEnum):
     TRANSITION_INVALID = "transition_invalid"
     NOT_FOUND = "not_found"
     NOT_ALLOWED = "not_allowed"
+    # Requests and accounts (faults 52-65)
+    REQUEST_INVALID = "request_invalid"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    BODY_TOO_LARGE = "body_too_large"
+    NOT_SIGNED_IN = "not_signed_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    LINK_INVALID = "link_invalid"
+    PASSWORD_WEAK = "password_weak"
+    ORIGIN_REFUSED = "origin_refused"
+    RATE_LIMITED = "rate_limited"
+    CONSENT_NEEDED = "consent_needed"
+    IN_USE = "in_use"
+    PICTURE_INVALID = "picture_invalid"
+    PUBLIC_URL_NEEDED = "public_url_needed"
+    SERVER_UNREACHABLE = "server_unreachable"
     # Jobs and infrastructure (faults 36-51)
     LEASE_LOST = "lease_lost"
     JOB_CANCELLED = "job_cancelled"
@@ -57,6 +74,8 @@ class ErrorCode(StrEnum):
     STORAGE_FULL = "storage_full"
     DATA_FOLDER_IN_USE = "data_folder_in_use"
     DATABASE_NEWER = "database_newer"
+    DATABASE_OLDER = "database_older"
+    DATABASE_CORRUPT = "database_corrupt"
     DATABASE_BUSY = "database_busy"
     DATABASE_UNREACHABLE = "database_unreachable"
     SECRET_INVALID = "secret_invalid"
@@ -89,6 +108,10 @@ class CrowdmaskError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
 
+    def members(self) -> Mapping[str, Any]:
+        """What else the caller needs to go on, as JSON; nothing for most errors."""
+        return {}
+
 
 class InvalidInput(CrowdmaskError):
     """What was sent cannot be used as it is; sending it again changes nothing."""
@@ -112,6 +135,18 @@ class NotFound(CrowdmaskError):
 
 class NotAllowed(CrowdmaskError):
     """The actor may see it but not do this."""
+
+
+class NotSignedIn(CrowdmaskError):
+    """It is not known who asks."""
+
+
+class TooMany(CrowdmaskError):
+    """Asked too often; again after ``retry_after_s`` seconds."""
+
+    def __init__(self, code: ErrorCode, message: str, *, hint: str = "", retry_after_s: int) -> None:
+        super().__init__(code, message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(CrowdmaskError):

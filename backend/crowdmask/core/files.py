@@ -15,12 +15,13 @@ from crowdmask.core.ids import new_id
 def write_whole(path: Path) -> Iterator[BufferedRandom]:
     """Open a new file for writing (and reading back) that appears at ``path`` only when the block ends well.
 
-    An older file at ``path`` stays intact until then; after an error nothing new is left behind.
+    An older file at ``path`` stays intact until then; after an error nothing new is left behind. A link at ``path`` stays,
+    and the file it points to is written.
 
     Raises:
         Unavailable: ``storage_full``.
     """
-    path = Path(path)
+    path = resolved(path)
     temporary = path.with_name(f".{path.name[:64]}.{new_id().hex}.part")
     try:
         with temporary.open("x+b") as file:
@@ -40,6 +41,11 @@ def write_whole(path: Path) -> Iterator[BufferedRandom]:
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def resolved(path: Path) -> Path:
+    """The file that ``path`` means in the end, whether it is there or not; of links in a circle, one of them."""
+    return Path(os.path.realpath(path))
 
 
 def sync_folder(folder: Path) -> None:

@@ -72,15 +72,17 @@ def jitter(
         As many boxes per slice, whole-voxel, inside the slice, of at least one voxel.
 
     Raises:
-        InvalidInput: ``option_invalid`` when ``jitter_mm`` is negative or not finite.
+        InvalidInput: ``option_invalid`` when ``jitter_mm`` is negative, not finite, or more than the longer side of a slice.
     """
-    if not math.isfinite(jitter_mm) or jitter_mm < 0:
+    rows, columns = size
+    width_mm, height_mm = columns * spacing[0], rows * spacing[1]
+    if not 0 <= jitter_mm <= max(width_mm, height_mm):  # nor is NaN
         raise InvalidInput(
             ErrorCode.OPTION_INVALID,
-            f"The jitter is {jitter_mm} mm; it is a standard deviation.",
-            hint="Give a number of millimetres, 0 or more.",
+            f"The jitter is {jitter_mm:g} mm, the standard deviation of an error on slices of "
+            f"{width_mm:g} x {height_mm:g} mm.",
+            hint=f"Give a number of millimetres from 0 to {max(width_mm, height_mm):g}.",
         )
-    rows, columns = size
     sd_x, sd_y = jitter_mm / spacing[0], jitter_mm / spacing[1]
     jittered: dict[int, list[Box]] = {}
     for z in sorted(boxes):
@@ -115,7 +117,7 @@ def simulate(
         jitter_mm: standard deviation of the error of each edge, in mm.
 
     Raises:
-        InvalidInput: ``option_invalid`` for a jitter that is negative or not finite.
+        InvalidInput: ``option_invalid`` as for ``jitter``.
     """
     boxes = ideal_boxes(reference)
     if annotator is Annotator.CROWD:

@@ -141,6 +141,7 @@ class SlicePack:
         self._file = file
         self._header = header
         self._index = index
+        self._checked: set[int] = set()
         nz, ny, nx, scale, offset, *_ = _HEADER.unpack(header)
         self.shape: tuple[int, int, int] = (nz, ny, nx)
         self.scale: float = scale
@@ -173,6 +174,26 @@ class SlicePack:
         """The statistics of the header and the sha256; the latter reads the whole file, once."""
         return _summary(self._header, _sha256(self._file))
 
+    @property
+    def compressed_bytes(self) -> int:
+        """Of all slices together."""
+        return int(self._index[:, 1].sum())
+
+    def compressed(self, z: int) -> bytes:
+        """Slice ``z`` as it lies on the disk: a zlib stream of little-endian int16 ``(y, x)``.
+
+        It is inflated, and so checked, the first time that it is asked for.
+
+        Raises:
+            InvalidInput: ``slice_out_of_range``.
+            Corrupt: ``slice_pack_corrupt``.
+        """
+        content = self._read(z)
+        if z not in self._checked:
+            self._inflate(z, content)
+            self._checked.add(z)
+        return content
+
     def stored(self, z: int) -> NDArray[np.int16]:
         """Slice ``z`` as it is stored: int16 ``(y, x)``.
 
@@ -180,22 +201,30 @@ class SlicePack:
             InvalidInput: ``slice_out_of_range``.
             Corrupt: ``slice_pack_corrupt``.
         """
-        nz, ny, nx = self.shape
+        plain = self._inflate(z, self._read(z))
+        return np.frombuffer(plain, dtype=_STORED_DTYPE).reshape(self.shape[1:]).astype(np.int16, copy=False)
+
+    def _read(self, z: int) -> bytes:
+        nz = self.shape[0]
         if not 0 <= z < nz:
             raise InvalidInput(
                 ErrorCode.SLICE_OUT_OF_RANGE,
                 f"There is no slice {z}: the volume has the slices 0 to {nz - 1}.",
             )
         position, length = (int(value) for value in self._index[z])
+        return os.pread(self._file.fileno(), length, position)
+
+    def _inflate(self, z: int, content: bytes) -> bytes:
+        _, ny, nx = self.shape
         size = ny * nx * _STORED_DTYPE.itemsize
         stream = zlib.decompressobj()
         try:
-            plain = stream.decompress(os.pread(self._file.fileno(), length, position), size + 1)
+            plain = stream.decompress(content, size + 1)
         except zlib.error:
             raise _corrupt(f"slice {z} cannot be decompressed") from None
         if len(plain) != size or not stream.eof or stream.unused_data:
             raise _corrupt(f"slice {z} has not the {size} bytes that it should have")
-        return np.frombuffer(plain, dtype=_STORED_DTYPE).reshape(ny, nx).astype(np.int16, copy=False)
+        return plain
 
     def values(self, z: int) -> NDArray[np.float32]:
         """Slice ``z`` in the volume's own unit (HU for CT): float32 ``(y, x)``.

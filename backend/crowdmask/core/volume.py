@@ -244,10 +244,17 @@ def from_display(image: NDArray[Element]) -> NDArray[Element]:
     return image
 
 
-def check_same_grid(image: Grid, label: Grid, *, image_name: str, label_name: str) -> None:
-    """Refuse a label map that does not lie on the image's grid; nothing is ever resampled unasked.
+def check_same_grid(
+    image: Grid,
+    label: Grid,
+    *,
+    image_name: str,
+    label_name: str,
+    hint: str = "Resample the label map onto the image in the tool it came from, with nearest neighbour.",
+) -> None:
+    """Refuse a label map, or what else was made on a grid, that does not lie on the image's; nothing is ever resampled unasked.
 
-    Both are canonical, so files whose axes are only flipped or permuted match.
+    Both are canonical, so files whose axes are only flipped or permuted match. ``hint`` is what the refusal says to do.
 
     Raises:
         Conflict: ``grid_mismatch``, naming both.
@@ -260,7 +267,7 @@ def check_same_grid(image: Grid, label: Grid, *, image_name: str, label_name: st
     raise Conflict(
         ErrorCode.GRID_MISMATCH,
         f"{label_name} ({label}) does not lie on the grid of {image_name} ({image}).{apart}",
-        hint="Resample the label map onto the image in the tool it came from, with nearest neighbour.",
+        hint=hint,
     )
 
 

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from crowdmask.core import nifti, nnunet
 from crowdmask.core.errors import Corrupt, ErrorCode
 from crowdmask.core.files import sync_folder
-from crowdmask.exports.selection import SelectedCase, Selection
+from crowdmask.exports.selection import MANIFEST_NAME, SelectedCase, Selection
 from crowdmask.infra.storage import LocalStorage, sha256_of
 from crowdmask.models.base import JsonDict
 
-MANIFEST_NAME = "crowdmask_manifest.json"
 OVERLAP_RULE = "a voxel claimed by several labels belongs to the one with the fewest voxels in the volume"
 
 

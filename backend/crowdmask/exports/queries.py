@@ -1,178 +1,154 @@
-"""The snapshot of what a project could export now, read in one transaction."""
+"""Reading exports. What the actor may not see is not there."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from crowdmask.assignments.slots import ANSWERED
-from crowdmask.core.distribution import slots_needed
-from crowdmask.core.labels import Label as LabelName
-from crowdmask.core.lifecycle import AssignmentState, VolumeState
-from crowdmask.core.nnunet_layout import case_name
-from crowdmask.core.windowing import is_ct
-from crowdmask.exports.selection import LeftOut, SelectedCase, SelectedMask
-from crowdmask.models import Annotation, Assignment, Label, Segmentation, Task, Volume
+from crowdmask.accounts.actor import Actor
+from crowdmask.core.errors import Conflict, Corrupt, ErrorCode, NotFound
+from crowdmask.core.lifecycle import JobState
+from crowdmask.exports.choice import select_cases
+from crowdmask.exports.schemas import ExportAnswer, ExportPreview, LeftOutAnswer
+from crowdmask.exports.selection import MANIFEST_NAME, LeftOut, Selection
+from crowdmask.infra.storage import sha256_of
+from crowdmask.models import Account, Export, Job, Role
+from crowdmask.projects.policy import require_role
+from crowdmask.projects.queries import live_labels, takes_part
 
-CHOICE_RULE = (
-    "first submitted: a volume goes in when the task of every label has all the answers it needs (one more as soon as "
-    "somebody says that the label is not in the volume) and the answers agree whether the label is there; of several "
-    "masks, that of the answer submitted first is taken"
-)
+EXPORTS = (Role.ADMIN, Role.RESEARCHER)
 
 
-@dataclass(frozen=True, eq=False)
-class _Answer:
-    """One submitted annotation of a task; ``absent``: it says that the label is not in the volume."""
+def export_answers(session: Session, actor: Actor, *, project_id: UUID) -> list[ExportAnswer]:
+    """The datasets of a project, the newest first.
 
-    annotation_id: UUID
-    account_id: UUID
-    absent: bool
-    mask: Segmentation | None
-
-
-@dataclass(frozen=True, eq=False)
-class _Choice:
-    """The answer and the mask that were chosen for one label of a volume, out of how many answers."""
-
-    answer: _Answer
-    mask: Segmentation
-    answers: int
-
-
-def select_cases(
-    session: Session, *, project_id: UUID, labels: Sequence[LabelName]
-) -> tuple[tuple[SelectedCase, ...], tuple[LeftOut, ...]]:
-    """Cases whose every label is decided (see ``CHOICE_RULE``), and the volumes that are left out, each with its reason.
-
-    A label nobody decided is never background, nor is one that a single person did not find: a volume that misses a
-    mask stays out whole.
-
-    Args:
-        labels: the project's, with its integers; in the dataset they are numbered from 1 in this order.
+    Raises:
+        NotFound, NotAllowed: the actor is neither admin nor researcher of the project.
     """
-    volumes = session.scalars(
-        sa.select(Volume).where(Volume.project_id == project_id).order_by(Volume.name, Volume.id)
+    require_role(session, actor, project_id, *EXPORTS)
+    return _export_answers(session, Export.project_id == project_id)
+
+
+def export_answer(session: Session, actor: Actor, *, export_id: UUID) -> ExportAnswer:
+    """One dataset and how far it is.
+
+    Raises:
+        NotFound, NotAllowed: there is no such export for the actor, who is neither admin nor researcher of its project.
+    """
+    export = visible_export(session, actor, export_id)
+    (answer,) = _export_answers(session, Export.id == export.id)
+    return answer
+
+
+def visible_export(session: Session, actor: Actor, export_id: UUID) -> Export:
+    """The export, for the admins and researchers of its project.
+
+    Raises:
+        NotFound: ``not_found``, also for who is no member.
+        NotAllowed: ``not_allowed`` for members with another role.
+    """
+    export = session.scalar(
+        sa.select(Export).where(Export.id == export_id, takes_part(actor, Export.project_id))
+    )
+    if export is None:
+        raise NotFound(ErrorCode.NOT_FOUND, f"There is no export {export_id}.")
+    require_role(session, actor, export.project_id, *EXPORTS)
+    return export
+
+
+def export_preview(session: Session, actor: Actor, *, project_id: UUID) -> ExportPreview:
+    """What an export made now would hold; nothing is frozen, and nothing to export is no error.
+
+    Raises:
+        NotFound, NotAllowed: the actor is neither admin nor researcher of the project.
+    """
+    require_role(session, actor, project_id, *EXPORTS)
+    labels = live_labels(session, project_id)
+    if not labels:  # every label was deleted: without any, every volume would count as decided
+        return ExportPreview(cases=[], left_out=[])
+    cases, left_out = select_cases(session, project_id=project_id, labels=labels)
+    return ExportPreview(cases=[case.case for case in cases], left_out=_left_out(left_out))
+
+
+def written_folder(session: Session, actor: Actor, exports_dir: Path, *, export_id: UUID) -> Path:
+    """The folder of a dataset that its job has written.
+
+    Raises:
+        NotFound, NotAllowed: as ``export_answer``.
+        Conflict: ``not_open`` while it is not written.
+        Corrupt: ``blob_missing`` when the folder is gone; ``blob_corrupt`` when it is another one.
+    """
+    export = visible_export(session, actor, export_id)
+    if export.manifest_sha256 is None:
+        raise Conflict(
+            ErrorCode.NOT_OPEN,
+            f"Version {export.version} of the dataset is not written yet.",
+            hint="Wait until it is done; if it failed, retry its job.",
+        )
+    folder = exports_dir / str(export_id) / Selection.from_json(export.selection).dataset_name
+    manifest = folder / MANIFEST_NAME
+    if not manifest.is_file():
+        raise Corrupt(
+            ErrorCode.BLOB_MISSING,
+            f"The folder of version {export.version} of the dataset is gone.",
+            hint="Retry its job: the same choice gives the same bytes.",
+        )
+    if sha256_of(manifest) != export.manifest_sha256:
+        raise Corrupt(
+            ErrorCode.BLOB_CORRUPT,
+            f"The folder of version {export.version} of the dataset has been changed.",
+            hint="Move it away and retry its job: the same choice gives the same bytes.",
+        )
+    return folder
+
+
+def _export_answers(session: Session, which: sa.ColumnElement[bool]) -> list[ExportAnswer]:
+    rows = session.execute(
+        sa.select(Export, Account.name)
+        .join(Account, Account.id == Export.created_by)
+        .where(which)
+        .order_by(Export.version.desc())
     ).all()
-    overlaps = _overlaps(session, project_id)
-    answers = _answers(session, project_id)
-    people: dict[UUID, str] = {}
-    cases: list[SelectedCase] = []
-    left_out: list[LeftOut] = []
-    for volume in volumes:
-        if volume.state is not VolumeState.READY:
-            left_out.append(LeftOut(volume.name, f"the volume is {volume.state.value}"))
-            continue
-        keys = [(volume.id, label.index) for label in labels]
-        chosen = [
-            _choose(label.name, overlaps.get(key), answers[key])
-            for label, key in zip(labels, keys, strict=True)
-        ]
-        reasons = [reason for reason in chosen if isinstance(reason, str)]
-        if reasons:
-            left_out.append(LeftOut(volume.name, "; ".join(reasons)))
-            continue
-        cases.append(
-            SelectedCase(
-                case=case_name(volume.name, taken=[case.case for case in cases]),
-                volume_name=volume.name,
-                source_sha256=volume.source_sha256,
-                affine_assumed=volume.affine_assumed,
-                volume_index=volume.volume_index,
-                masks=tuple(
-                    _selected(number, choice, people)
-                    for number, choice in enumerate(chosen, start=1)
-                    if not isinstance(choice, str)
-                ),
-            )
-        )
-    return tuple(cases), tuple(left_out)
+    keys = [export_key(export.id) for export, _ in rows]
+    jobs = {job.idem_key: job for job in session.scalars(sa.select(Job).where(Job.idem_key.in_(keys)))}
+    return [_export_answer(export, name, jobs.get(export_key(export.id))) for export, name in rows]
 
 
-def _choose(label: str, overlap: int | None, answers: Sequence[_Answer]) -> _Choice | str:
-    """The answer to take, or why there is none.
-
-    Args:
-        overlap: of the label's task; None when there is no task.
-        answers: in the order of their submission.
-    """
-    if overlap is None:
-        return f"no task for {label}"
-    absent = sum(answer.absent for answer in answers)
-    needed = slots_needed(overlap, absent)
-    if len(answers) < needed:
-        return f"{label} has {len(answers)} of {needed} answers"
-    if 0 < absent < len(answers):
-        return f"annotators disagree whether {label} is in the volume"
-    if answers[0].mask is None:
-        return f"no mask yet for {label}"
-    return _Choice(answers[0], answers[0].mask, len(answers))
-
-
-def _selected(label_index: int, choice: _Choice, people: dict[UUID, str]) -> SelectedMask:
-    """``people``: the pseudonyms given so far; numbered by the choice alone, so that other work does not change them."""
-    account_id = choice.answer.account_id
-    return SelectedMask(
-        label_index=label_index,
-        annotation_id=str(choice.answer.annotation_id),
-        revision=choice.mask.revision,
-        annotator=people.setdefault(account_id, f"annotator-{len(people) + 1}"),
-        answers=choice.answers,
-        mask_sha256=choice.mask.mask_sha256,
-        provenance=choice.mask.provenance,
+def _export_answer(export: Export, created_by: str, job: Job | None) -> ExportAnswer:
+    selection = Selection.from_json(export.selection)
+    state: Any = "done"
+    progress, error = 1.0, None
+    if export.manifest_sha256 is None:
+        state, progress = "queued", 0.0
+        if job is not None and job.state is not JobState.QUEUED:
+            state = "running" if job.state is JobState.RUNNING else "failed"
+            progress = job.progress
+        if job is not None and state != "running":
+            # Of a waiting job: what is missing for now, as room on the disk.
+            error = job.error_text or ("It was cancelled." if job.state is JobState.CANCELLED else None)
+    return ExportAnswer(
+        id=export.id,
+        version=export.version,
+        dataset_name=selection.dataset_name,
+        state=state,
+        progress=progress,
+        error=error,
+        cases=[case.case for case in selection.cases],
+        labels={label.name: label.index for label in selection.labels.labels},
+        left_out=_left_out(selection.left_out),
+        manifest_sha256=export.manifest_sha256,
+        created_by=created_by,
+        created_at=export.created_at,
     )
 
 
-def _overlaps(session: Session, project_id: UUID) -> dict[tuple[UUID, int], int]:
-    """By (volume, label index): how many people the task asks for."""
-    rows = session.execute(
-        sa.select(Task.volume_id, Label.index, Task.overlap)
-        .join(Label, Label.id == Task.label_id)
-        .where(Label.project_id == project_id)
-    )
-    return {(volume_id, label_index): overlap for volume_id, label_index, overlap in rows}
+def export_key(export_id: UUID) -> str:
+    """The key of the job that writes the export."""
+    return f"export:{export_id}"
 
 
-def _answers(session: Session, project_id: UUID) -> defaultdict[tuple[UUID, int], list[_Answer]]:
-    """By (volume, label index): the submitted annotations, the first submitted one first."""
-    rows = session.execute(
-        sa.select(
-            Task.volume_id,
-            Label.index,
-            Annotation.id,
-            Assignment.account_id,
-            Annotation.not_in_volume,
-            Segmentation,
-        )
-        .join(Assignment, Assignment.id == Annotation.assignment_id)
-        .join(Task, Task.id == Assignment.task_id)
-        .join(Label, Label.id == Task.label_id)
-        .outerjoin(
-            Segmentation,
-            (Segmentation.annotation_id == Annotation.id)
-            & (Segmentation.revision == Annotation.submitted_revision),
-        )
-        .where(
-            Label.project_id == project_id,
-            Annotation.state.in_(ANSWERED),
-            Assignment.state == AssignmentState.SUBMITTED,  # late work fills no slot and counts nowhere
-        )
-        .order_by(Annotation.submitted_at, Annotation.id)
-    )
-    found: defaultdict[tuple[UUID, int], list[_Answer]] = defaultdict(list)
-    for volume_id, label_index, annotation_id, account_id, absent, mask in rows:
-        found[volume_id, label_index].append(_Answer(annotation_id, account_id, absent, mask))
-    return found
-
-
-def channel_name(session: Session, cases: tuple[SelectedCase, ...], *, project_id: UUID) -> str:
-    """``CT`` when every exported volume holds Hounsfield units, else ``image``."""
-    minima = session.scalars(
-        sa.select(Volume.finite_minimum).where(
-            Volume.project_id == project_id, Volume.source_sha256.in_([case.source_sha256 for case in cases])
-        )
-    )
-    return "CT" if all(minimum is not None and is_ct(minimum) for minimum in minima) else "image"
+def _left_out(volumes: Sequence[LeftOut]) -> list[LeftOutAnswer]:
+    return [LeftOutAnswer.model_validate(volume) for volume in volumes]

@@ -7,6 +7,9 @@ from typing import Any, Self
 from crowdmask.core.labels import LabelSet
 from crowdmask.models.base import JsonDict
 
+MANIFEST_NAME = "crowdmask_manifest.json"
+"""In the dataset's folder, beside nnU-Net's files."""
+
 
 @dataclass(frozen=True)
 class SelectedMask:

@@ -12,9 +12,10 @@ from crowdmask.accounts.actor import Actor
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.labels import LabelSet
 from crowdmask.core.nnunet_layout import DatasetFolder
-from crowdmask.exports.queries import CHOICE_RULE, channel_name, select_cases
+from crowdmask.exports.choice import CHOICE_RULE, channel_name, select_cases
+from crowdmask.exports.queries import EXPORTS, export_key
 from crowdmask.exports.selection import Selection
-from crowdmask.models import Export, JobKind, Project, Queue, Role
+from crowdmask.models import Export, JobKind, Project, Queue
 from crowdmask.projects.policy import require_role
 from crowdmask.projects.queries import live_labels
 
@@ -22,20 +23,26 @@ FIRST_DATASET_ID = 501  # nnU-Net asks for three digits; its own examples use th
 
 
 def create_export(
-    session: Session, actor: Actor, *, project_id: UUID, name: str, dataset_id: int = FIRST_DATASET_ID
+    session: Session,
+    actor: Actor,
+    *,
+    project_id: UUID,
+    name: str | None = None,
+    dataset_id: int = FIRST_DATASET_ID,
 ) -> Export:
     """Freeze what the project has now as the next version of its dataset, and enqueue the job that writes the folder.
 
     Args:
-        name: the part after ``DatasetNNN_`` of nnU-Net's folder name.
+        name: the part after ``DatasetNNN_`` of nnU-Net's folder name; None: the project's name.
 
     Raises:
         InvalidInput: ``export_empty`` when no volume has every label decided; ``labels_invalid`` when all labels were
             deleted.
         NotFound, NotAllowed: the actor is neither admin nor researcher of the project.
     """
-    require_role(session, actor, project_id, Role.ADMIN, Role.RESEARCHER)
+    require_role(session, actor, project_id, *EXPORTS)
     project = session.get_one(Project, project_id, with_for_update=True)  # one version number at a time
+    name = project.name if name is None else name
     live = live_labels(session, project_id)
     labels = LabelSet.from_names(label.name for label in live)
     cases, left_out = select_cases(session, project_id=project_id, labels=live)
@@ -73,8 +80,9 @@ def create_export(
         session,
         JobKind.EXPORT,
         {"export_id": str(export.id)},
-        idem_key=f"export:{export.id}",
+        idem_key=export_key(export.id),
         queue=Queue.CPU,
+        project_id=project_id,
     )
     return export
 

@@ -7,6 +7,7 @@ block ends without an error, and only then.
 """
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
-from crowdmask.core.errors import ErrorCode, Unavailable
+from crowdmask.core.errors import Corrupt, ErrorCode, Unavailable
 
 POOL_SIZE = (
     40  # at least the number of threads that serve requests: with fewer, parallel reads starve each other
@@ -33,6 +34,7 @@ _CONNECT_TIMEOUT_S = 5
 # PostgreSQL's codes: lock not available, deadlock, serialization failure, too many connections; then disk full.
 _BUSY_STATES = frozenset({"55P03", "40P01", "40001", "53300"})
 _DISK_FULL_STATE = "53100"
+_SQLITE_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -87,6 +89,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = POOL_SIZE) -> None:
         parsed = sa.make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._name = parsed.database or ""
         options: dict[str, Any] = {
             "pool_size": pool_size,
             "max_overflow": 0,
@@ -128,9 +131,10 @@ class Database:
         """A session for looking: one state of the database throughout; changing it is an error.
 
         Raises:
+            Corrupt: ``database_corrupt``.
             Unavailable: ``database_busy``, ``database_unreachable``.
         """
-        with _said_our_way(), self._session(self._reading) as session:
+        with _said_our_way(self._name), self._session(self._reading) as session:
             yield session
 
     @contextmanager
@@ -138,10 +142,11 @@ class Database:
         """A session for changing; committed at the end of the block, rolled back on an error.
 
         Raises:
+            Corrupt: ``database_corrupt``.
             Unavailable: ``database_busy`` when another writer kept the database for too long,
                 ``database_unreachable``, ``storage_full``.
         """
-        with _said_our_way(), self._session(self._writing) as session, session.begin():
+        with _said_our_way(self._name), self._session(self._writing) as session, session.begin():
             yield session
 
     @staticmethod
@@ -180,7 +185,7 @@ def _hide_values(context: sa.ExceptionContext) -> None:
 
 
 @contextmanager
-def _said_our_way() -> Iterator[None]:
+def _said_our_way(name: str) -> Iterator[None]:
     """Turn what the database cannot help into errors of ours; mistakes in our statements stay as they are."""
     try:
         yield
@@ -191,15 +196,22 @@ def _said_our_way() -> Iterator[None]:
             hint="Try again in a moment; nothing was changed.",
         ) from error
     except DBAPIError as error:
-        said = _unavailable(error)
+        said = _ours(error, name)
         if said is None:
             raise
         raise said from error
 
 
-def _unavailable(error: DBAPIError) -> Unavailable | None:
+def _ours(error: DBAPIError, name: str) -> Corrupt | Unavailable | None:
     state = getattr(error.orig, "sqlstate", None)
     text = str(error.orig)
+    # The low byte is the kind of error, what is above it the place where it was met.
+    if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_DAMAGED:
+        return Corrupt(
+            ErrorCode.DATABASE_CORRUPT,
+            f"The database {name} is damaged, or is no database of SQLite: {text}.",
+            hint="Restore it from a backup, together with the blobs that were saved with it.",
+        )
     if state in _BUSY_STATES or "database is locked" in text:
         return Unavailable(
             ErrorCode.DATABASE_BUSY,

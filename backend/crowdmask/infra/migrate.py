@@ -1,5 +1,9 @@
 """Bring a database to the schema of this version. Alembic is imported only here, and only when asked."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,13 +12,16 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 import crowdmask
-from crowdmask.core.errors import Conflict, ErrorCode
+from crowdmask.core.errors import Conflict, Corrupt, ErrorCode, Unavailable
 from crowdmask.infra.db import Database
+from crowdmask.infra.settings import Settings
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 _ADVISORY_LOCK = 0x63726F77646D736B  # one migration at a time on PostgreSQL; any constant of our own will do
+# What a child passes to its parent.
+_REFUSALS = {kind.__name__: kind for kind in (Conflict, Corrupt, Unavailable)}
 
 
 def upgrade(url: str) -> None:
@@ -24,13 +31,55 @@ def upgrade(url: str) -> None:
 
     Raises:
         Conflict: ``database_newer``.
-        Unavailable: as for ``Database.write``.
+        Corrupt, Unavailable: as for ``Database.write``.
     """
     from alembic import command
 
     with migration_connection(url) as connection:
         refuse_newer(connection)
         command.upgrade(config(connection), "head")
+
+
+def upgrade_in_child(settings: Settings) -> None:
+    """``upgrade`` the database of the settings in a child process, so that this one never loads Alembic.
+
+    Raises:
+        Conflict, Corrupt, Unavailable: as for ``upgrade``.
+    """
+    _in_child(settings, "upgrade")
+
+
+def refuse_other_schema_in_child(settings: Settings) -> None:
+    """Refuse the database of the settings unless it has the schema of this version, likewise in a child process.
+
+    Raises:
+        Conflict: ``database_newer``, ``database_older``.
+        Corrupt, Unavailable: as for ``Database.read``.
+    """
+    _in_child(settings, "check")
+
+
+def _in_child(settings: Settings, action: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "crowdmask.infra.migrate", action],
+        env=os.environ | settings.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if ended.returncode == 0:
+        return
+    try:
+        refusal = json.loads(ended.stdout)
+        kind = _REFUSALS[refusal["kind"]]
+    except (ValueError, KeyError, TypeError):
+        raise Unavailable(
+            ErrorCode.INTERNAL,
+            f"The schema of the database could not be settled (exit code {ended.returncode}).",
+            hint="What it wrote above says why; nothing was changed.",
+        ) from None
+    raise kind(ErrorCode(refusal["code"]), refusal["message"], hint=refusal["hint"])
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -47,7 +96,7 @@ def refuse_newer_database(url: str) -> None:
 
     Raises:
         Conflict: ``database_newer``.
-        Unavailable: as for ``Database.read``.
+        Corrupt, Unavailable: as for ``Database.read``.
     """
     database = Database(url, pool_size=1)
     try:
@@ -82,7 +131,7 @@ def migration_connection(url: str) -> Iterator[sa.Connection]:
     """A connection in one writing transaction that no other migration shares; committed when the block ends well.
 
     Raises:
-        Conflict, Unavailable: as for ``Database.write``.
+        Corrupt, Unavailable: as for ``Database.write``.
     """
     database = Database(url, pool_size=1)
     try:
@@ -133,3 +182,40 @@ def scripts_folder() -> Path:
     if package.parent.name == "backend" and (in_repository / "env.py").is_file():
         return in_repository
     return package / "_migrations"
+
+
+def _refuse_other(url: str) -> None:
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    database = Database(url, pool_size=1)
+    try:
+        with database.read() as session:
+            refuse_newer(session.connection())
+            heads = MigrationContext.configure(session.connection()).get_current_heads()
+    finally:
+        database.close()
+    needed = ScriptDirectory.from_config(config()).get_current_head()
+    if heads != (needed,):
+        raise Conflict(
+            ErrorCode.DATABASE_OLDER,
+            f"The database has the schema {', '.join(heads) or 'of no version'}, and Crowdmask {crowdmask.__version__} "
+            f"needs {needed}.",
+            hint="Make a backup, then run: crowdmask migrate.",
+        )
+
+
+def _main() -> int:
+    """The child of ``_in_child``: a refusal goes to standard output, as JSON."""
+    act = {"upgrade": upgrade, "check": _refuse_other}[sys.argv[1]]
+    try:
+        act(Settings().database_url)
+    except tuple(_REFUSALS.values()) as error:
+        kind = next(name for name, kind in _REFUSALS.items() if isinstance(error, kind))
+        print(json.dumps({"kind": kind, "code": error.code, "message": error.message, "hint": error.hint}))  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -9,10 +10,33 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from crowdmask.core.errors import ErrorCode, InvalidInput
 
 EMBEDDED_BROKER = "filesystem://"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def _absolute(path: Path) -> Path:
+    if not path.name:  # an empty variable would otherwise mean the current folder
+        raise ValueError(f"{str(path)!r} names no folder of its own; name one, such as crowdmask-data")
     return path.expanduser().absolute()
+
+
+def _public_url(url: str | None) -> str | None:
+    if url is None or url == "":
+        return None
+    parts = urlsplit(url)
+    loopback = parts.hostname in LOOPBACK
+    if (
+        parts.scheme not in ("http", "https")
+        or parts.hostname is None
+        or parts.path.rstrip("/")
+        or parts.query
+    ):
+        raise ValueError(f"{url!r} is not of the form https://host or https://host:port")
+    if parts.scheme == "http" and not loopback:
+        raise ValueError(
+            f"{url!r} is not encrypted, so passwords and images could be read on the way: use https, as docs/deploy.md "
+            '("Behind a proxy with https") shows'
+        )
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _default_database_url(values: dict[str, Any]) -> str:
@@ -26,7 +50,8 @@ class Settings(BaseSettings):
     time. ``soft_shutdown_s``: what a stopping worker gives a running job before it takes the job's lease back.
     ``watchdog_s``: an idle worker that leaves a due job waiting for longer than this ends, to be started again.
     ``handlers``: the package with one module per kind of job. ``model``: the segmenter that makes masks, a name of
-    ``crowdmask-ml models list``.
+    ``crowdmask-ml models list``. ``host`` and ``port``: where the server listens; ``public_url``: where people reach it,
+    ``https://...`` through a proxy, which decides about cookies, origins and links.
     """
 
     model_config = SettingsConfigDict(
@@ -50,6 +75,10 @@ class Settings(BaseSettings):
 
     task_lease_s: PositiveFloat = 3600.0
 
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    public_url: Annotated[str | None, AfterValidator(_public_url)] = None
+
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -69,7 +98,25 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """The variables that give a child process the same settings."""
-        return {f"CROWDMASK_{name.upper()}": str(value) for name, value in self.model_dump().items()}
+        return {
+            f"CROWDMASK_{name.upper()}": "" if value is None else str(value)
+            for name, value in self.model_dump().items()
+        }
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach the server by https: only then cookies may be marked Secure."""
+        return self.public_url is not None and self.public_url.startswith("https://")
+
+    @property
+    def base_url(self) -> str:
+        """Where links lead, without a slash at the end."""
+        return self.public_url or f"http://{'localhost' if self.host in LOOPBACK else self.host}:{self.port}"
+
+    @property
+    def throttle_url(self) -> str:
+        """Where tries are counted: in Redis when there is one, since several server processes may share it."""
+        return "memory://" if self.embedded_broker else self.broker_url
 
     @property
     def embedded_broker(self) -> bool:
@@ -112,14 +159,14 @@ class Settings(BaseSettings):
             folder.mkdir(exist_ok=True)
 
 
-def load_settings(data_dir: Path | None = None) -> Settings:
-    """The settings of the environment, for the data folder ``data_dir`` if one is given.
+def load_settings(data_dir: Path | None = None, **changes: Any) -> Settings:
+    """The settings of the environment, for the data folder ``data_dir`` if one is given; ``changes`` outrank it.
 
     Raises:
         InvalidInput: ``option_invalid``, naming each variable that is unusable.
     """
     try:
-        return Settings() if data_dir is None else Settings.for_folder(data_dir)
+        return Settings(**changes) if data_dir is None else Settings.for_folder(data_dir, **changes)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise InvalidInput(ErrorCode.OPTION_INVALID, f"A setting is unusable: {wrong}.") from error

@@ -22,11 +22,14 @@ def enqueue(
     *,
     idem_key: str,
     queue: Queue,
+    project_id: UUID | None = None,
+    account_id: UUID | None = None,
     priority: int = 0,
     max_attempts: int | None = None,
 ) -> Job:
     """Ask for a job, in the transaction of its cause. Nothing is published here: the reconciler rings.
 
+    ``project_id`` and ``account_id`` say for whom it is, so who may see it: the project's admins, and that person.
     ``max_attempts`` is this job's own number; None: the installation's (``Settings.max_attempts``), whatever it is by then.
     The same ``idem_key`` again gives the row that exists, whatever its state. Lower ``priority`` runs first.
     """
@@ -38,6 +41,8 @@ def enqueue(
             payload=payload,
             idem_key=idem_key,
             queue=queue,
+            project_id=project_id,
+            account_id=account_id,
             priority=priority,
             max_attempts=max_attempts,
         )

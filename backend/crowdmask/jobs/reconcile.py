@@ -106,7 +106,9 @@ def _mark_rung(database: Database, settings: Settings) -> list[Queue]:
         if not session.scalar(sa.select(sa.exists().where(silent))):
             return []
     with database.write() as session:
-        statement = sa.update(Job).where(silent).values(rung_at=now()).returning(Job.queue)
+        # A ring is no news of the job: who follows its changes is not told.
+        values = {"rung_at": now(), "updated_at": Job.updated_at}
+        statement = sa.update(Job).where(silent).values(values).returning(Job.queue)
         rows = session.scalars(statement.execution_options(synchronize_session=False))
         return sorted(set(rows))
 

@@ -1,21 +1,29 @@
 """Every table, one file per aggregate. A stage reads any table; only its owner writes it."""
 
-from crowdmask.models.account import Account
+from crowdmask.models.account import AccessToken, Account, AuditEvent, BrowserSession, SignInLink, TokenScope
 from crowdmask.models.annotation import Annotation, OperationBatch
 from crowdmask.models.base import Base
+from crowdmask.models.evaluation import Evaluation
 from crowdmask.models.export import Export
 from crowdmask.models.job import Job, JobKind, Queue
-from crowdmask.models.project import Label, Membership, Project, Role
+from crowdmask.models.project import Consent, GuidePicture, Invite, Label, Membership, Project, Role
 from crowdmask.models.segmentation import Segmentation
 from crowdmask.models.task import Assignment, Task
 from crowdmask.models.volume import ReferenceMask, ReferenceOrigin, Volume
 
 __all__ = [
+    "AccessToken",
     "Account",
     "Annotation",
     "Assignment",
+    "AuditEvent",
     "Base",
+    "BrowserSession",
+    "Consent",
+    "Evaluation",
     "Export",
+    "GuidePicture",
+    "Invite",
     "Job",
     "JobKind",
     "Label",
@@ -27,6 +35,8 @@ __all__ = [
     "ReferenceOrigin",
     "Role",
     "Segmentation",
+    "SignInLink",
     "Task",
+    "TokenScope",
     "Volume",
 ]

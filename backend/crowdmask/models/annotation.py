@@ -8,14 +8,15 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Integer, String, Uniqu
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crowdmask.core.lifecycle import AnnotationState
-from crowdmask.models.base import Base, CreatedAt, Id, JsonDict, Sha256, enum_column
+from crowdmask.models.base import Base, CreatedAt, Id, JsonDict, Sha256, UpdatedAt, enum_column
 
 
 class Annotation(Base):
     """What one annotator made of one assignment. ``document`` = the batches folded by ``core.operations.apply``.
 
     ``not_in_volume`` repeats whether the document has every slice absent, however that was said, so that free slots
-    can be counted without reading documents.
+    can be counted without reading documents; ``completeness`` repeats ``core.completeness.completeness`` for the table
+    (null in rows that an earlier version wrote).
     """
 
     __tablename__ = "annotation"
@@ -33,6 +34,8 @@ class Annotation(Base):
     submitted_revision: Mapped[int | None] = mapped_column(Integer)
     submitted_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
+    completeness: Mapped[JsonDict | None]
+    updated_at: Mapped[UpdatedAt]
 
 
 class OperationBatch(Base):

@@ -15,6 +15,8 @@ JsonDict = dict[str, Any]
 
 Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]
 CreatedAt = Annotated[datetime, mapped_column(UtcDateTime(), default=now())]
+UpdatedAt = Annotated[datetime, mapped_column(UtcDateTime(), default=now(), onupdate=now(), index=True)]
+"""Set by every change; the live pages look for rows that are newer than what they have shown."""
 Sha256 = Annotated[str, mapped_column(sa.String(64))]
 BlobKey = Annotated[str, mapped_column(sa.String(64))]
 """The sha256 under which the storage keeps a file."""

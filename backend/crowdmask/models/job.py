@@ -2,12 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Float, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crowdmask.core.lifecycle import JobState
-from crowdmask.models.base import Base, CreatedAt, Id, JsonDict, enum_column
+from crowdmask.models.base import Base, CreatedAt, Id, JsonDict, UpdatedAt, enum_column
 
 
 class Queue(StrEnum):
@@ -20,12 +21,14 @@ class JobKind(StrEnum):
     INGEST = "ingest"
     SEGMENT = "segment"
     EXPORT = "export"
+    EVALUATE = "evaluate"
 
 
 class Job(Base):
     """One piece of work. Lower ``priority`` first; ``fence`` rises at every claim and never falls.
 
-    ``max_attempts`` is null where the installation's setting counts.
+    ``max_attempts`` is null where the installation's setting counts. ``project_id`` and ``account_id`` say for whom it is,
+    so who may see it: the project's admins, and the person on whose behalf it was asked for.
     """
 
     __tablename__ = "job"
@@ -58,3 +61,6 @@ class Job(Base):
     created_at: Mapped[CreatedAt]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    project_id: Mapped[UUID | None] = mapped_column(ForeignKey("project.id"), index=True)
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    updated_at: Mapped[UpdatedAt]

@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, Integer, Uniqu
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crowdmask.core.lifecycle import AssignmentState
-from crowdmask.models.base import Base, CreatedAt, Id, enum_column
+from crowdmask.models.base import Base, CreatedAt, Id, UpdatedAt, enum_column
 
 _HOLDS_SLOT = text("state IN ('reserved', 'submitted')")
 
@@ -38,7 +38,8 @@ class Assignment(Base):
     """One slot of a task given to one annotator, until ``lease_until``; a person has at most one per task, for ever.
 
     ``lease_s`` is the length it was granted for: each save renews the lease by as much. A lease that ran out still holds
-    its slot while the state is ``reserved``; it ends when somebody else looks for a slot.
+    its slot while the state is ``reserved``; it ends when somebody else looks for a slot. ``assigned_by``: the admin who
+    chose this person; null where the person asked for work.
     """
 
     __tablename__ = "assignment"
@@ -65,3 +66,5 @@ class Assignment(Base):
     lease_s: Mapped[float] = mapped_column(Float)
     lease_until: Mapped[datetime]
     created_at: Mapped[CreatedAt]
+    assigned_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    updated_at: Mapped[UpdatedAt]

@@ -6,8 +6,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from crowdmask.accounts.actor import Actor
+from crowdmask.accounts.queries import lacks_consent
 from crowdmask.core.errors import ErrorCode, NotAllowed, NotFound
-from crowdmask.models import Membership, Role
+from crowdmask.models import Membership, Project, Role
 
 
 def require_role(session: Session, actor: Actor, project_id: UUID, *roles: Role) -> Membership:
@@ -32,3 +33,22 @@ def require_role(session: Session, actor: Actor, project_id: UUID, *roles: Role)
             hint="Ask an admin of the project.",
         )
     return membership
+
+
+def consent_needed(session: Session, actor: Actor, project_id: UUID) -> bool:
+    """Whether the actor has yet to accept the project's text in its present version, or has withdrawn."""
+    return bool(session.scalar(sa.select(lacks_consent(actor.account_id)).where(Project.id == project_id)))
+
+
+def require_consent(session: Session, actor: Actor, project: Project | UUID) -> None:
+    """Asked before a task is given to somebody.
+
+    Raises:
+        NotAllowed: ``consent_needed``.
+    """
+    if consent_needed(session, actor, project if isinstance(project, UUID) else project.id):
+        raise NotAllowed(
+            ErrorCode.CONSENT_NEEDED,
+            "This project has a text that you have not accepted, or not in its present version.",
+            hint="Read and accept it, then ask for a task again.",
+        )

@@ -1,18 +1,47 @@
-"""Creating projects and adding people to them."""
+"""Making a project and changing its rules."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from crowdmask.accounts.actor import Actor
-from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput, NotFound
+from crowdmask.accounts.audit import record
+from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.labels import LabelSet, checked_name
 from crowdmask.core.windowing import Window
-from crowdmask.models import Account, Label, Membership, Project, Role
+from crowdmask.infra.db import now
+from crowdmask.models import Label, Membership, Project, Role
+from crowdmask.projects.labels import add_label, change_label, delete_label
+from crowdmask.projects.members import (
+    accept_consent,
+    add_member,
+    change_member,
+    remove_member,
+    withdraw_consent,
+)
 from crowdmask.projects.policy import require_role
+from crowdmask.projects.schemas import ProjectForm
+
+__all__ = [
+    "accept_consent",
+    "add_label",
+    "add_member",
+    "change_label",
+    "change_member",
+    "change_project",
+    "checked_overlap",
+    "create_project",
+    "create_project_from",
+    "delete_label",
+    "remove_member",
+    "withdraw_consent",
+]
 
 MAX_OVERLAP = 100  # people per task; more is a typing error
+LONGEST_HEADING = 40
 
 
 def create_project(
@@ -46,38 +75,72 @@ def create_project(
     )
     session.add(Membership(project_id=project.id, account_id=actor.account_id, role=Role.ADMIN))
     session.flush()
+    record(session, actor, "project_create", project_id=project.id)
     return project
 
 
-def add_member(
-    session: Session, actor: Actor, *, project_id: UUID, account_id: UUID, role: Role
-) -> Membership:
-    """Let an account take part in a project. Doing it twice changes nothing.
+def create_project_from(session: Session, actor: Actor, form: ProjectForm) -> Project:
+    """Create a project with its guide, heading and text of consent.
 
     Raises:
-        Conflict: ``transition_invalid`` when the account is a member with another role.
-        NotFound: no such project or account; NotAllowed: the actor is no admin.
+        InvalidInput: ``labels_invalid``, ``window_invalid``, or ``option_invalid`` for a name or the overlap.
+    """
+    project = create_project(
+        session,
+        actor,
+        name=form.name,
+        labels=LabelSet.from_names(label.name for label in form.labels),
+        overlap=form.overlap,
+        window=None if form.window is None else Window(form.window.low, form.window.high),
+    )
+    project.label_heading = _checked_heading(form.label_heading)
+    _set_consent(project, form.consent_text)
+    guides = {index: label.guide for index, label in enumerate(form.labels, start=1)}
+    for label in session.scalars(sa.select(Label).where(Label.project_id == project.id)):
+        label.guide = guides[label.index]
+    session.flush()
+    return project
+
+
+def change_project(
+    session: Session, actor: Actor, *, project_id: UUID, changes: Mapping[str, Any]
+) -> Project:
+    """Change a project's rules. A new text of consent is a new version, to be accepted by everybody again.
+
+    Args:
+        changes: the fields of ``ProjectPatch`` that were sent. null leaves a field as it is, except ``window``, where it
+            goes back to each volume's own. New tasks take the new overlap; those there are keep theirs.
+
+    Raises:
+        NotFound, NotAllowed: the actor is no admin of the project.
+        InvalidInput: ``window_invalid``, or ``option_invalid`` for a name or the overlap.
     """
     require_role(session, actor, project_id, Role.ADMIN)
-    session.get_one(
-        Project, project_id, with_for_update=True
-    )  # two admins adding one person wait for each other
-    if session.get(Account, account_id) is None:
-        raise NotFound(ErrorCode.NOT_FOUND, f"There is no account {account_id}.")
-    membership = session.scalar(
-        sa.select(Membership).where(Membership.project_id == project_id, Membership.account_id == account_id)
-    )
-    if membership is None:
-        membership = Membership(project_id=project_id, account_id=account_id, role=role)
-        session.add(membership)
-        session.flush()
-    elif membership.role is not role:
-        raise Conflict(
-            ErrorCode.TRANSITION_INVALID,
-            f"The account {account_id} already is {membership.role.value} of this project.",
-            hint="A person has one role per project.",
+    project = session.get_one(Project, project_id, with_for_update=True)
+    given = {field: value for field, value in changes.items() if value is not None}
+    if "name" in given:
+        project.name = checked_name(given["name"])
+    if "overlap" in given:
+        project.overlap = checked_overlap(given["overlap"])
+    if "label_heading" in given:
+        project.label_heading = _checked_heading(given["label_heading"])
+    if "window" in changes:
+        project.window = None if changes["window"] is None else Window.from_json(changes["window"]).to_json()
+    if "consent_text" in given:
+        _set_consent(project, given["consent_text"])
+    if "archived" in given and given["archived"] != (project.archived_at is not None):
+        project.archived_at = now() if given["archived"] else None
+        record(
+            session,
+            actor,
+            "project_archive" if given["archived"] else "project_reopen",
+            project_id=project_id,
         )
-    return membership
+    if changes.keys() - {"archived"}:
+        record(session, actor, "project_change", project_id=project_id)
+    session.flush()
+    session.refresh(project)
+    return project
 
 
 def checked_overlap(overlap: int) -> int:
@@ -91,3 +154,14 @@ def checked_overlap(overlap: int) -> int:
             ErrorCode.OPTION_INVALID, f"A task needs 1 to {MAX_OVERLAP} people; got {overlap!r}."
         )
     return overlap
+
+
+def _checked_heading(heading: str) -> str:
+    return checked_name(heading, longest=LONGEST_HEADING, what="A heading")
+
+
+def _set_consent(project: Project, text: str) -> None:
+    """Every new text gets a new version, one that was taken away too: no version ever stands for two texts."""
+    if text != project.consent_text:
+        project.consent_text = text
+        project.consent_version += 1

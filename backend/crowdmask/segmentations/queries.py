@@ -7,25 +7,26 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from crowdmask.accounts.actor import Actor
-from crowdmask.annotations.queries import document_at
+from crowdmask.annotations.queries import document_at, visible_annotation
 from crowdmask.core.errors import ErrorCode, NotFound
-from crowdmask.core.lifecycle import AssignmentState
+from crowdmask.core.lifecycle import AssignmentState, JobState
 from crowdmask.core.tracks import AnnotationDocument
 from crowdmask.core.windowing import Window
 from crowdmask.models import (
+    Account,
     Annotation,
     Assignment,
+    Job,
     Label,
-    Membership,
     Project,
-    Role,
     Segmentation,
     Task,
     Volume,
 )
-from crowdmask.volumes.queries import window_of
-
-_SEES_ALL = (Role.ADMIN, Role.REVIEWER, Role.RESEARCHER)
+from crowdmask.projects.policy import require_role
+from crowdmask.projects.queries import takes_part
+from crowdmask.segmentations.schemas import MaskAnswer, ProjectMaskAnswer, SegmentationAnswer
+from crowdmask.volumes.queries import SEES_ALL, window_of
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,12 @@ def segment_request(session: Session, *, annotation_id: UUID, revision: int) -> 
 
 @dataclass(frozen=True)
 class VisibleMask:
-    """A finished mask with the names that people know it by."""
+    """A finished mask with the names that people know it by; ``annotator``: whose work it was made from."""
 
     segmentation: Segmentation
     volume: Volume
     label: Label
+    annotator: Account
 
 
 def masks_of_project(session: Session, actor: Actor, *, project_id: UUID) -> list[VisibleMask]:
@@ -93,23 +95,110 @@ def masks_of_project(session: Session, actor: Actor, *, project_id: UUID) -> lis
     is left out.
     """
     rows = session.execute(
-        sa.select(Segmentation, Volume, Label)
-        .join(
-            Annotation,
-            (Annotation.id == Segmentation.annotation_id)
-            & (Annotation.submitted_revision == Segmentation.revision),
+        _visible(actor)
+        .where(
+            Volume.project_id == project_id,
+            takes_part(actor, Volume.project_id),
+            Annotation.submitted_revision == Segmentation.revision,
+            Assignment.state == AssignmentState.SUBMITTED,
         )
+        .order_by(Volume.name, Label.index, Segmentation.created_at, Segmentation.id)
+    )
+    return [VisibleMask(*row) for row in rows]
+
+
+def visible_segmentation(session: Session, actor: Actor, segmentation_id: UUID) -> VisibleMask:
+    """The mask, if it is of the actor's own work or the actor is admin, reviewer or researcher of its project.
+
+    Raises:
+        NotFound: ``not_found``.
+    """
+    row = session.execute(_visible(actor).where(Segmentation.id == segmentation_id)).one_or_none()
+    if row is None:
+        raise NotFound(ErrorCode.NOT_FOUND, f"There is no mask {segmentation_id}.")
+    return VisibleMask(*row)
+
+
+def project_mask_answers(session: Session, actor: Actor, *, project_id: UUID) -> list[ProjectMaskAnswer]:
+    """The masks of a project's submitted work, by volume name and label.
+
+    Raises:
+        NotFound, NotAllowed: the actor is no admin, reviewer or researcher of the project.
+    """
+    require_role(session, actor, project_id, *SEES_ALL)
+    return [
+        ProjectMaskAnswer(
+            volume_id=mask.volume.id,
+            volume_name=mask.volume.name,
+            label_index=mask.label.index,
+            label_name=mask.label.name,
+            annotator=mask.annotator.name,
+            segmentation=_segmentation_answer(mask.segmentation),
+        )
+        for mask in masks_of_project(session, actor, project_id=project_id)
+    ]
+
+
+def mask_answer(session: Session, actor: Actor, *, annotation_id: UUID) -> MaskAnswer:
+    """How far the mask of the submitted revision is.
+
+    Raises:
+        NotFound: ``not_found``, no such annotation for the actor.
+    """
+    annotation = visible_annotation(session, actor, annotation_id)
+    revision = annotation.submitted_revision
+    if revision is None:
+        return MaskAnswer(state="none", progress=0.0, error=None, segmentation=None)
+    made = session.scalar(
+        sa.select(Segmentation).where(
+            Segmentation.annotation_id == annotation_id, Segmentation.revision == revision
+        )
+    )
+    if made is not None:
+        return MaskAnswer(state="done", progress=1.0, error=None, segmentation=_segmentation_answer(made))
+    job = session.scalar(sa.select(Job).where(Job.idem_key == f"segment:{annotation_id}:{revision}"))
+    if job is None:
+        return MaskAnswer(state="none", progress=0.0, error=None, segmentation=None)
+    if job.state is JobState.RUNNING:
+        return MaskAnswer(state="running", progress=job.progress, error=None, segmentation=None)
+    if job.state is JobState.QUEUED:
+        # What is missing for now (a model, room on the disk) is said while it waits.
+        return MaskAnswer(state="queued", progress=0.0, error=job.error_text, segmentation=None)
+    why = job.error_text or (
+        "It was cancelled." if job.state is JobState.CANCELLED else "Its result was lost."
+    )
+    return MaskAnswer(state="failed", progress=job.progress, error=why, segmentation=None)
+
+
+def _visible(actor: Actor) -> sa.Select[Segmentation, Volume, Label, Account]:
+    """Masks with their names: those of the actor's own work, or of projects where the actor sees all."""
+    return (
+        sa.select(Segmentation, Volume, Label, Account)
+        .join(Annotation, Annotation.id == Segmentation.annotation_id)
         .join(Assignment, Assignment.id == Annotation.assignment_id)
+        .join(Account, Account.id == Assignment.account_id)
         .join(Task, Task.id == Assignment.task_id)
         .join(Label, Label.id == Task.label_id)
         .join(Volume, Volume.id == Task.volume_id)
-        .join(Membership, Membership.project_id == Volume.project_id)
         .where(
-            Volume.project_id == project_id,
-            Assignment.state == AssignmentState.SUBMITTED,
-            Membership.account_id == actor.account_id,
-            sa.or_(Membership.role.in_(_SEES_ALL), Assignment.account_id == actor.account_id),
+            sa.or_(Assignment.account_id == actor.account_id, takes_part(actor, Volume.project_id, *SEES_ALL))
         )
-        .order_by(Volume.name, Label.index, Segmentation.created_at)
     )
-    return [VisibleMask(*row) for row in rows]
+
+
+def _segmentation_answer(segmentation: Segmentation) -> SegmentationAnswer:
+    on_slices = segmentation.provenance.get("slices", [])
+    return SegmentationAnswer(
+        id=segmentation.id,
+        annotation_id=segmentation.annotation_id,
+        revision=segmentation.revision,
+        model=segmentation.model,
+        mask_sha256=segmentation.mask_sha256,
+        seconds=segmentation.seconds,
+        predicted_iou={
+            on_slice["slice"]: min(on_slice["predicted_iou"])
+            for on_slice in on_slices
+            if on_slice.get("predicted_iou")
+        },
+        created_at=segmentation.created_at,
+    )

@@ -34,4 +34,5 @@ def record_mask(
     segmentation.mask_sha256 = mask_sha256
     segmentation.provenance = provenance
     segmentation.seconds = seconds
+    session.flush()
     return segmentation

@@ -36,31 +36,41 @@ def receive(
     *,
     assume_affine: bool = False,
     volume_index: int | None = None,
+    name: str | None = None,
 ) -> Received:
     """Store a volume's file under its sha256 and run the gate on the stored bytes.
+
+    Args:
+        name: that people know the file by, in refusals and notices; None: the path's; empty: "The file".
 
     Raises:
         Unavailable: ``storage_full``.
         CrowdmaskError: ``internal`` when the gate itself failed, which is not the file's fault.
     """
     return _receive(
-        path, storage, kind=GateKind.VOLUME, assume_affine=assume_affine, volume_index=volume_index
+        path,
+        storage,
+        kind=GateKind.VOLUME,
+        name=name,
+        assume_affine=assume_affine,
+        volume_index=volume_index,
     )
 
 
 def receive_reference(
-    path: Path, storage: LocalStorage, *, volume: Volume, assume_affine: bool = False
+    path: Path, storage: LocalStorage, *, volume: Volume, assume_affine: bool = False, name: str | None = None
 ) -> Received:
     """Store a label map's file and run the gate on it; axes in another order than the volume's are noted.
 
     Args:
         volume: the one that the label map came with.
+        name: as ``receive``.
 
     Raises:
         Unavailable, CrowdmaskError: as ``receive``.
         Corrupt: ``blob_missing`` when the volume's file is gone.
     """
-    received = _receive(path, storage, kind=GateKind.LABELS, assume_affine=assume_affine)
+    received = _receive(path, storage, kind=GateKind.LABELS, name=name, assume_affine=assume_affine)
     if received.accepted is None or volume.affine is None or not _axes_differ(storage, volume, received):
         return received
     notice = Notice(
@@ -74,7 +84,13 @@ def receive_reference(
 
 
 def _receive(
-    path: Path, storage: LocalStorage, *, kind: GateKind, assume_affine: bool, volume_index: int | None = None
+    path: Path,
+    storage: LocalStorage,
+    *,
+    kind: GateKind,
+    name: str | None,
+    assume_affine: bool,
+    volume_index: int | None = None,
 ) -> Received:
     storage.require_space(path.stat().st_size)
     source_sha256 = storage.put_file(path)
@@ -83,7 +99,7 @@ def _receive(
         accepted = run_gate(
             storage.path(source_sha256),
             kind=kind,
-            name=path.name,
+            name=path.name if name is None else name,
             assume_affine=assume_affine,
             volume_index=volume_index,
         )

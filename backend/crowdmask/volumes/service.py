@@ -1,5 +1,6 @@
 """Adding volumes and reference masks to a project, and recording their slice packs."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,7 +14,18 @@ from crowdmask.core.labels import checked_name
 from crowdmask.core.lifecycle import JobState, VolumeState
 from crowdmask.core.slicepack import PackSummary
 from crowdmask.core.volume import check_same_grid
-from crowdmask.models import Job, JobKind, Project, Queue, ReferenceMask, ReferenceOrigin, Role, Volume
+from crowdmask.models import (
+    Assignment,
+    Job,
+    JobKind,
+    Project,
+    Queue,
+    ReferenceMask,
+    ReferenceOrigin,
+    Role,
+    Task,
+    Volume,
+)
 from crowdmask.projects.policy import require_role
 from crowdmask.projects.queries import label_set
 from crowdmask.volumes.gate import GateResult
@@ -21,7 +33,22 @@ from crowdmask.volumes.intake import Received
 from crowdmask.volumes.queries import grid_of, visible_volume
 
 
+@dataclass(frozen=True)
+class Added:
+    """A volume and whether it is new; else the project had its voxels already."""
+
+    volume: Volume
+    is_new: bool
+
+
 def add_volume(session: Session, actor: Actor, *, project_id: UUID, name: str, received: Received) -> Volume:
+    """``add_or_find_volume``, for who does not care which of the two it was."""
+    return add_or_find_volume(session, actor, project_id=project_id, name=name, received=received).volume
+
+
+def add_or_find_volume(
+    session: Session, actor: Actor, *, project_id: UUID, name: str, received: Received
+) -> Added:
     """Add a received file to a project: ``ingesting`` with its job, or ``quarantined`` with the reason.
 
     A file sent under the name of a quarantined volume replaces the refused one.
@@ -45,7 +72,7 @@ def add_volume(session: Session, actor: Actor, *, project_id: UUID, name: str, r
                 _accept(session, same, received, received.accepted)
             elif same.state is VolumeState.INGESTING:
                 _ask_again(session, same)
-            return same
+            return Added(same, is_new=False)
     volume = session.scalar(of_project.where(Volume.name == name))
     if volume is None:
         volume = Volume(project_id=project_id, name=name, notices=[], created_by=actor.account_id)
@@ -65,14 +92,18 @@ def add_volume(session: Session, actor: Actor, *, project_id: UUID, name: str, r
     session.flush()
     if received.accepted is not None:
         _accept(session, volume, received, received.accepted)
-    return volume
+    return Added(volume, is_new=True)
 
 
 def _ask_again(session: Session, volume: Volume) -> None:
     """A volume whose ingest died or was cancelled would be ingesting for ever."""
-    job = session.scalars(sa.select(Job).where(Job.idem_key == f"ingest:{volume.id}")).one()
+    job = session.scalars(sa.select(Job).where(Job.idem_key == _ingest_key(volume))).one()
     if job.state in (JobState.DEAD, JobState.CANCELLED):
         jobs.retry(session, job.id)
+
+
+def _ingest_key(volume: Volume) -> str:
+    return f"ingest:{volume.id}"
 
 
 def _accept(session: Session, volume: Volume, received: Received, accepted: GateResult) -> None:
@@ -81,8 +112,9 @@ def _accept(session: Session, volume: Volume, received: Received, accepted: Gate
         session,
         JobKind.INGEST,
         {"volume_id": str(volume.id)},
-        idem_key=f"ingest:{volume.id}",
+        idem_key=_ingest_key(volume),
         queue=Queue.CPU,
+        project_id=volume.project_id,
     )
     if volume.state is VolumeState.FAILED:
         jobs.retry(session, job.id)  # before the volume is changed: a worker locks them in this order too
@@ -144,6 +176,40 @@ def add_reference(
     session.add(reference)
     session.flush()
     return reference
+
+
+def delete_volume(session: Session, actor: Actor, *, volume_id: UUID) -> None:
+    """Delete a volume that nobody has worked on, with its reference and its tasks; its files are collected later.
+
+    Raises:
+        Conflict: ``in_use`` when a task of it was ever given to somebody.
+        NotFound, NotAllowed: the actor is no admin of the volume's project.
+    """
+    project_id = visible_volume(session, actor, volume_id).project_id
+    require_role(session, actor, project_id, Role.ADMIN)
+    session.get_one(Project, project_id, with_for_update=True)  # a file of the same name at this moment waits
+    volume = session.scalar(
+        sa.select(Volume).where(Volume.id == volume_id).execution_options(populate_existing=True)
+    )
+    if volume is None:
+        return  # deleted meanwhile, which is what was wanted
+    # Who wants a slot of these tasks waits.
+    tasks = session.scalars(sa.select(Task.id).where(Task.volume_id == volume_id).with_for_update()).all()
+    given = session.scalar(
+        sa.select(sa.func.count()).select_from(Assignment).where(Assignment.task_id.in_(tasks))
+    )
+    if given:
+        raise Conflict(
+            ErrorCode.IN_USE,
+            f"The volume {volume.name!r} stays: people were given {given} assignment{'s' if given > 1 else ''} of it.",
+            hint="Archive its tasks instead, then nobody is given more.",
+        )
+    job = session.scalar(sa.select(Job).where(Job.idem_key == _ingest_key(volume)))
+    if job is not None and job.state in (JobState.QUEUED, JobState.RUNNING):
+        jobs.cancel(session, job.id)
+    session.execute(sa.delete(Task).where(Task.volume_id == volume_id))
+    session.execute(sa.delete(ReferenceMask).where(ReferenceMask.volume_id == volume_id))
+    session.execute(sa.delete(Volume).where(Volume.id == volume_id))
 
 
 def record_pack(session: Session, *, volume_id: UUID, summary: PackSummary) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from crowdmask.core import nifti
-from crowdmask.core.errors import Corrupt, InvalidInput
+from crowdmask.core.errors import Corrupt, ErrorCode, InvalidInput, NotFound
 from crowdmask.core.slicepack import write_pack
 from crowdmask.models import Volume
 from crowdmask.volumes import service
@@ -16,7 +16,9 @@ def handle(context: JobContext) -> Effect:
     """Payload: ``volume_id``. A file that turns out to be unusable makes the volume ``failed``, with the reason."""
     volume_id = UUID(context.job.payload["volume_id"])
     with context.database.read() as session:
-        volume = session.get_one(Volume, volume_id)
+        volume = session.get(Volume, volume_id)
+    if volume is None:  # deleted meanwhile; trying again would not bring it back
+        raise NotFound(ErrorCode.NOT_FOUND, f"There is no volume {volume_id}.")
     try:
         context.storage.verify(volume.source_sha256)
         image = nifti.read_volume(

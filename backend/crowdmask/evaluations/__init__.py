@@ -1,0 +1,1 @@
+"""Evaluations: masks of submitted work against the reference masks that came with the volumes."""

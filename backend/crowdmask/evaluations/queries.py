@@ -1,0 +1,171 @@
+"""Reading evaluations, and what the worker needs to know to make one."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from statistics import fmean
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from crowdmask.accounts.actor import Actor
+from crowdmask.core.errors import ErrorCode, NotFound
+from crowdmask.evaluations.schemas import EvaluationAnswer, EvaluationRow, LabelMean
+from crowdmask.exports.queries import EXPORTS
+from crowdmask.models import (
+    Annotation,
+    Assignment,
+    Evaluation,
+    Label,
+    ReferenceMask,
+    Segmentation,
+    Task,
+    Volume,
+)
+from crowdmask.projects.policy import require_role
+from crowdmask.segmentations.queries import VisibleMask, masks_of_project
+
+
+@dataclass(frozen=True)
+class ComparedMask:
+    """A mask of submitted work, its volume's reference if there is one, and how the two agree if that is known."""
+
+    mask: VisibleMask
+    reference: ReferenceMask | None
+    evaluation: Evaluation | None
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """One mask and one reference, with all that it takes to compare them. The two files lie on the volume's grid."""
+
+    segmentation_id: UUID
+    reference_id: UUID
+    label_index: int
+    mask_sha256: str
+    mask_affine_assumed: bool
+    reference_sha256: str
+    reference_affine_assumed: bool
+
+
+def compared_masks(session: Session, actor: Actor, *, project_id: UUID) -> list[ComparedMask]:
+    """The masks of a project's submitted work that the actor sees, by volume name and label.
+
+    An evaluation counts for the mask as it is now: one that was made again is not evaluated yet.
+    """
+    masks = masks_of_project(session, actor, project_id=project_id)
+    references = {
+        reference.volume_id: reference
+        for reference in session.scalars(
+            sa.select(ReferenceMask)
+            .join(Volume, Volume.id == ReferenceMask.volume_id)
+            .where(Volume.project_id == project_id)
+        )
+    }
+    made = {
+        (found.segmentation_id, found.mask_sha256, found.reference_id): found
+        for found in session.scalars(
+            sa.select(Evaluation)
+            .join(ReferenceMask, ReferenceMask.id == Evaluation.reference_id)
+            .join(Volume, Volume.id == ReferenceMask.volume_id)
+            .where(Volume.project_id == project_id)
+        )
+    }
+    compared = []
+    for mask in masks:
+        reference = references.get(mask.volume.id)
+        evaluation = None
+        if reference is not None:
+            evaluation = made.get((mask.segmentation.id, mask.segmentation.mask_sha256, reference.id))
+        compared.append(ComparedMask(mask, reference, evaluation))
+    return compared
+
+
+def evaluation_answer(session: Session, actor: Actor, *, project_id: UUID) -> EvaluationAnswer:
+    """How the project's masks agree with the references, where there are any.
+
+    Raises:
+        NotFound, NotAllowed: the actor is neither admin nor researcher of the project.
+    """
+    require_role(session, actor, project_id, *EXPORTS)
+    compared = compared_masks(session, actor, project_id=project_id)
+    rows = [_row(one.mask, one.reference, one.evaluation) for one in compared if one.reference is not None]
+    return EvaluationAnswer(
+        rows=rows,
+        means=_means(rows),
+        pending=sum(row.evaluated_at is None for row in rows),
+        without_reference=len(compared) - len(rows),
+    )
+
+
+def evaluation_request(
+    session: Session, *, segmentation_id: UUID, reference_id: UUID, mask_sha256: str
+) -> EvaluationRequest:
+    """Gather the inputs of an evaluate job, for a worker, which has no actor.
+
+    Raises:
+        NotFound: ``not_found`` when mask or reference is gone.
+    """
+    row = session.execute(
+        sa.select(Label.index, Volume.affine_assumed, ReferenceMask)
+        .select_from(Segmentation)
+        .join(Annotation, Annotation.id == Segmentation.annotation_id)
+        .join(Assignment, Assignment.id == Annotation.assignment_id)
+        .join(Task, Task.id == Assignment.task_id)
+        .join(Label, Label.id == Task.label_id)
+        .join(Volume, Volume.id == Task.volume_id)
+        .join(ReferenceMask, ReferenceMask.volume_id == Volume.id)
+        .where(Segmentation.id == segmentation_id, ReferenceMask.id == reference_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(
+            ErrorCode.NOT_FOUND, f"There is no mask {segmentation_id} with the reference {reference_id}."
+        )
+    label_index, affine_assumed, reference = row
+    return EvaluationRequest(
+        segmentation_id=segmentation_id,
+        reference_id=reference_id,
+        label_index=label_index,
+        mask_sha256=mask_sha256,
+        mask_affine_assumed=affine_assumed,
+        reference_sha256=reference.source_sha256,
+        reference_affine_assumed=reference.affine_assumed,
+    )
+
+
+def _row(mask: VisibleMask, reference: ReferenceMask, found: Evaluation | None) -> EvaluationRow:
+    return EvaluationRow(
+        segmentation_id=mask.segmentation.id,
+        volume_id=mask.volume.id,
+        volume_name=mask.volume.name,
+        label_index=mask.label.index,
+        label_name=mask.label.name,
+        annotator=mask.annotator.name,
+        model=mask.segmentation.model,
+        reference_origin=reference.origin,
+        volume_dice=None if found is None else found.volume_dice,
+        slice_dice=None if found is None else found.slice_dice,
+        slice_dice_all=None if found is None else found.slice_dice_all,
+        slices_predicted=None if found is None else found.slices_predicted,
+        slices_reference=None if found is None else found.slices_reference,
+        evaluated_at=None if found is None else found.created_at,
+    )
+
+
+def _means(rows: list[EvaluationRow]) -> list[LabelMean]:
+    """By label; an undefined score is left out of the mean, and out of its ``n``."""
+    names: dict[int, str] = {}
+    scores: defaultdict[int, list[float]] = defaultdict(list)
+    for row in rows:
+        names[row.label_index] = row.label_name
+        if row.volume_dice is not None:
+            scores[row.label_index].append(row.volume_dice)
+    return [
+        LabelMean(
+            label_index=index,
+            label_name=names[index],
+            n=len(scores[index]),
+            volume_dice=fmean(scores[index]) if scores[index] else None,
+        )
+        for index in sorted(names)
+    ]

@@ -1,0 +1,82 @@
+"""Asking for evaluations and recording them."""
+
+import math
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from crowdmask import jobs
+from crowdmask.accounts.actor import Actor
+from crowdmask.core.lifecycle import JobState
+from crowdmask.core.metrics import Scores
+from crowdmask.evaluations.queries import compared_masks
+from crowdmask.exports.queries import EXPORTS
+from crowdmask.models import Evaluation, JobKind, Queue
+from crowdmask.projects.policy import require_role
+
+_ENDED = (JobState.DONE, JobState.DEAD, JobState.CANCELLED)
+
+
+def request_evaluations(session: Session, actor: Actor, *, project_id: UUID) -> int:
+    """Have every mask of submitted work compared with its volume's reference, unless that is done.
+
+    Asking again asks anew for what failed, and for nothing twice.
+
+    Returns:
+        How many jobs are under way.
+
+    Raises:
+        NotFound, NotAllowed: the actor is neither admin nor researcher of the project.
+    """
+    require_role(session, actor, project_id, *EXPORTS)
+    under_way = 0
+    for one in compared_masks(session, actor, project_id=project_id):
+        if one.reference is None or one.evaluation is not None:
+            continue
+        made = one.mask.segmentation
+        job = jobs.enqueue(
+            session,
+            JobKind.EVALUATE,
+            {
+                "segmentation_id": str(made.id),
+                "mask_sha256": made.mask_sha256,
+                "reference_id": str(one.reference.id),
+            },
+            idem_key=f"evaluate:{made.id}:{made.mask_sha256[:16]}:{one.reference.id}",
+            queue=Queue.CPU,
+            project_id=project_id,
+        )
+        if job.state in _ENDED:
+            jobs.retry(session, job.id)
+        under_way += 1
+    return under_way
+
+
+def record_evaluation(
+    session: Session, *, segmentation_id: UUID, mask_sha256: str, reference_id: UUID, scores: Scores
+) -> Evaluation:
+    """Keep how a mask agrees with a reference; made again, it replaces the row's scores. Undefined scores are null."""
+    evaluation = session.scalar(
+        sa.select(Evaluation).where(
+            Evaluation.segmentation_id == segmentation_id,
+            Evaluation.mask_sha256 == mask_sha256,
+            Evaluation.reference_id == reference_id,
+        )
+    )
+    if evaluation is None:
+        evaluation = Evaluation(
+            segmentation_id=segmentation_id, mask_sha256=mask_sha256, reference_id=reference_id
+        )
+        session.add(evaluation)
+    evaluation.volume_dice = _defined(scores.volume_dice)
+    evaluation.slice_dice = _defined(scores.slice_dice)
+    evaluation.slice_dice_all = _defined(scores.slice_dice_all)
+    evaluation.slices_predicted = scores.slices_predicted
+    evaluation.slices_reference = scores.slices_reference
+    session.flush()
+    return evaluation
+
+
+def _defined(score: float) -> float | None:
+    return None if math.isnan(score) else score

@@ -1,0 +1,57 @@
+"""Frozen nnU-Net v2 datasets."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+
+from crowdmask.accounts.deps import CurrentActor
+from crowdmask.exports import archive, queries, service
+from crowdmask.exports.schemas import ExportAnswer, ExportForm, ExportPreview
+from crowdmask.web.permissions import Permission, needs
+from crowdmask.web.sessions import ReadSession, WriteSession
+from crowdmask.web.state import Server
+
+router = APIRouter(tags=["exports"])
+
+
+@router.get("/projects/{project_id}/exports", **needs(Permission.EXPORTS))
+def list_exports(project_id: UUID, session: ReadSession, actor: CurrentActor) -> list[ExportAnswer]:
+    """The datasets of a project, the newest first."""
+    return queries.export_answers(session, actor, project_id=project_id)
+
+
+@router.get("/projects/{project_id}/exports/preview", **needs(Permission.EXPORTS))
+def preview_export(project_id: UUID, session: ReadSession, actor: CurrentActor) -> ExportPreview:
+    """What a dataset made now would hold, and which volumes would be left out and why."""
+    return queries.export_preview(session, actor, project_id=project_id)
+
+
+@router.post("/projects/{project_id}/exports", status_code=201, **needs(Permission.EXPORTS))
+def create_export(
+    project_id: UUID, form: ExportForm, session: WriteSession, actor: CurrentActor
+) -> ExportAnswer:
+    """Freeze what is finished as the next version of the dataset; a job writes it."""
+    export = service.create_export(
+        session, actor, project_id=project_id, name=form.name, dataset_id=form.dataset_id
+    )
+    return queries.export_answer(session, actor, export_id=export.id)
+
+
+@router.get("/exports/{export_id}", **needs(Permission.EXPORTS))
+def get_export(export_id: UUID, session: ReadSession, actor: CurrentActor) -> ExportAnswer:
+    """One dataset and how far it is."""
+    return queries.export_answer(session, actor, export_id=export_id)
+
+
+@router.get("/exports/{export_id}/download", response_class=StreamingResponse, **needs(Permission.EXPORTS))
+def download_export(
+    export_id: UUID, session: ReadSession, actor: CurrentActor, server: Server
+) -> StreamingResponse:
+    """The dataset's folder as a zip, with its manifest."""
+    folder = queries.written_folder(session, actor, server.settings.exports_dir, export_id=export_id)
+    return StreamingResponse(
+        archive.zipped(folder),
+        media_type="application/zip",
+        headers={"Content-Disposition": f'attachment; filename="{folder.name}.zip"'},
+    )

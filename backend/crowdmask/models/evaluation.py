@@ -1,0 +1,26 @@
+"""How well masks agree with reference masks."""
+
+from uuid import UUID
+
+from sqlalchemy import Float, ForeignKey, Integer, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crowdmask.models.base import Base, BlobKey, CreatedAt, Id
+
+
+class Evaluation(Base):
+    """One mask against its volume's reference. A score is null where it is undefined (``core.metrics``)."""
+
+    __tablename__ = "evaluation"
+    __table_args__ = (UniqueConstraint("segmentation_id", "mask_sha256", "reference_id"),)
+
+    id: Mapped[Id]
+    segmentation_id: Mapped[UUID] = mapped_column(ForeignKey("segmentation.id"))
+    mask_sha256: Mapped[BlobKey]
+    reference_id: Mapped[UUID] = mapped_column(ForeignKey("reference_mask.id"))
+    volume_dice: Mapped[float | None] = mapped_column(Float)
+    slice_dice: Mapped[float | None] = mapped_column(Float)
+    slice_dice_all: Mapped[float | None] = mapped_column(Float)
+    slices_predicted: Mapped[int] = mapped_column(Integer)
+    slices_reference: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[CreatedAt]

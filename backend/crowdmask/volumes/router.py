@@ -1,0 +1,182 @@
+"""Volumes: upload, look at slice by slice, delete; and the reference masks that come with them."""
+
+import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path as FilePath
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from starlette.requests import ClientDisconnect
+
+from crowdmask.accounts.deps import CurrentActor
+from crowdmask.core.errors import ErrorCode, InvalidInput, Unavailable
+from crowdmask.models import ReferenceOrigin
+from crowdmask.volumes import queries, service, slices, uploads
+from crowdmask.volumes.schemas import ReferenceAnswer, VolumeAnswer
+from crowdmask.web.pages import Page, Paging
+from crowdmask.web.permissions import Permission, needs
+from crowdmask.web.sessions import ReadSession, WriteSession
+from crowdmask.web.state import Server, ServerState
+from crowdmask.web.uploads import received_file
+
+router = APIRouter(tags=["volumes"])
+
+Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+Value = Annotated[float, Query(allow_inf_nan=False)]
+_IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
+#: ``received_file`` counts the bytes and refuses too many of them as everything is refused; the framework does not.
+_COUNTED_BY_US = 2**62
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@asynccontextmanager
+async def _body(request: Request, server: ServerState) -> AsyncIterator[FilePath]:
+    """``received_file``, where what happens on the way is a refusal like any other: nothing was stored."""
+    try:
+        async with received_file(request, server) as path:
+            yield path
+    except ClientDisconnect:
+        raise InvalidInput(
+            ErrorCode.REQUEST_INVALID, "The upload was interrupted.", hint="Send the file again."
+        ) from None
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise Unavailable(
+            ErrorCode.STORAGE_FULL,
+            f"The disk that holds the data folder is full ({error.strerror}).",
+            hint="Make room on it, then send the file again.",
+        ) from error
+
+
+@router.get("/projects/{project_id}/volumes", **needs(Permission.SEES_ALL))
+def list_volumes(
+    project_id: UUID, session: ReadSession, actor: CurrentActor, server: Server, paging: Paging
+) -> Page[VolumeAnswer]:
+    """The volumes of a project by name, quarantined ones with their reason."""
+    return queries.volume_page(session, actor, server.storage, project_id=project_id, paging=paging)
+
+
+@router.post(
+    "/projects/{project_id}/volumes",
+    status_code=201,
+    max_body_size=_COUNTED_BY_US,
+    responses={200: {"model": VolumeAnswer, "description": "The project has these voxels already."}},
+    **needs(Permission.ADMIN),
+)
+async def upload_volume(
+    project_id: UUID,
+    request: Request,
+    response: Response,
+    actor: CurrentActor,
+    server: Server,
+    name: Annotated[str, Query(min_length=1, max_length=200, description="How people will know the volume.")],
+    assume_affine: Annotated[bool, Query(description="Accept a file that does not say how it lies.")] = False,
+    volume_index: Annotated[
+        int | None, Query(ge=0, description="Which volume of a file that holds several.")
+    ] = None,
+) -> VolumeAnswer:
+    """Upload a NIfTI file (.nii, .nii.gz) as the body.
+
+    201: accepted, being ingested. 200: these voxels are in the project already. 422: refused; the file stays in quarantine
+    under its name, with the reason, until it is deleted or a usable file of that name is uploaded.
+    """
+    await uploads.check_upload_volume(server, actor, project_id=project_id, name=name)
+    async with _body(request, server) as path:
+        volume, is_new = await uploads.run_upload_volume(
+            server,
+            actor,
+            project_id=project_id,
+            path=path,
+            name=name,
+            assume_affine=assume_affine,
+            volume_index=volume_index,
+        )
+    response.status_code = 201 if is_new else 200
+    return volume
+
+
+@router.get("/volumes/{volume_id}", **needs(Permission.MEMBER))
+def get_volume(volume_id: UUID, session: ReadSession, actor: CurrentActor, server: Server) -> VolumeAnswer:
+    """One volume. Annotators see those that they have work on."""
+    return queries.volume_answer(session, actor, server.storage, volume_id)
+
+
+@router.delete("/volumes/{volume_id}", status_code=204, **needs(Permission.ADMIN))
+def delete_volume(volume_id: UUID, session: WriteSession, actor: CurrentActor) -> None:
+    """Delete a volume that nobody has worked on, with its reference and its tasks."""
+    service.delete_volume(session, actor, volume_id=volume_id)
+
+
+@router.post(
+    "/volumes/{volume_id}/reference",
+    status_code=201,
+    max_body_size=_COUNTED_BY_US,
+    **needs(Permission.ADMIN),
+)
+async def upload_reference(
+    volume_id: UUID,
+    request: Request,
+    actor: CurrentActor,
+    server: Server,
+    origin: Annotated[ReferenceOrigin, Query(description="Who made it.")],
+    assume_affine: bool = False,
+) -> ReferenceAnswer:
+    """Upload a label map (NIfTI) of the volume as the body; its integers are those of the project's labels."""
+    await uploads.check_upload_reference(server, actor, volume_id=volume_id)
+    async with _body(request, server) as path:
+        return await uploads.run_upload_reference(
+            server, actor, volume_id=volume_id, path=path, origin=origin, assume_affine=assume_affine
+        )
+
+
+@router.get(
+    "/volumes/{volume_id}/packs/{pack_sha256}/slices/{z}",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+    **needs(Permission.MEMBER),
+)
+def get_slice(
+    volume_id: UUID,
+    pack_sha256: Sha256,
+    z: Annotated[int, Path(ge=0)],
+    session: ReadSession,
+    actor: CurrentActor,
+    server: Server,
+    low: Value | None = None,
+    high: Value | None = None,
+) -> Response:
+    """One canonical slice: a zlib stream of little-endian int16 (ny, nx), ``value = stored * scale + offset``.
+
+    With ``low`` and ``high`` the values are clamped to them, which makes the answer smaller; the address holds all that it
+    depends on, so it never changes.
+    """
+    content = slices.slice_bytes(
+        session, actor, server.storage, volume_id=volume_id, pack_sha256=pack_sha256, z=z, low=low, high=high
+    )
+    return Response(content, media_type="application/octet-stream", headers=_IMMUTABLE)
+
+
+@router.get(
+    "/volumes/{volume_id}/packs/{pack_sha256}/previews/{z}",
+    response_class=Response,
+    responses={200: {"content": {"image/webp": {}}}},
+    **needs(Permission.MEMBER),
+)
+def get_preview(
+    volume_id: UUID,
+    pack_sha256: Sha256,
+    z: Annotated[int, Path(ge=0)],
+    low: Value,
+    high: Value,
+    session: ReadSession,
+    actor: CurrentActor,
+    server: Server,
+) -> Response:
+    """One slice as an 8-bit WebP through the window: preview quality, for slow links."""
+    content = slices.preview_bytes(
+        session, actor, server.storage, volume_id=volume_id, pack_sha256=pack_sha256, z=z, low=low, high=high
+    )
+    return Response(content, media_type="image/webp", headers=_IMMUTABLE)

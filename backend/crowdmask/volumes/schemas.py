@@ -1,0 +1,69 @@
+"""Answers of volumes."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from crowdmask.core.errors import ErrorCode
+from crowdmask.core.lifecycle import VolumeState
+from crowdmask.models import ReferenceOrigin
+from crowdmask.projects.schemas import WindowAnswer
+from crowdmask.web.forms import Answer, Time
+
+Value = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class NoticeAnswer(Answer):
+    """What was accepted but is worth knowing."""
+
+    code: str
+    text: str
+
+
+class RefusalAnswer(Answer):
+    """Why the file cannot be used."""
+
+    code: ErrorCode
+    text: str
+
+
+class PackAnswer(Answer):
+    """What a viewer needs: ``value = stored * scale + offset``; ``bytes`` of all compressed slices."""
+
+    sha256: str
+    scale: float
+    offset: float
+    bytes: int
+    finite_minimum: float
+    finite_maximum: float
+    percentile_low: float
+    percentile_high: float
+
+
+class ReferenceAnswer(Answer):
+    id: UUID
+    origin: ReferenceOrigin
+    notices: list[NoticeAnswer]
+    created_at: Time
+
+
+class VolumeAnswer(Answer):
+    """``shape``: (nz, ny, nx) and ``spacing``: mm along (x, y, z), of the canonical grid (axes rise to Left, Posterior,
+    Superior), so that a slice as it comes is the radiological picture. ``window``: the project's, or the volume's own.
+    """
+
+    id: UUID
+    project_id: UUID
+    name: str
+    state: VolumeState
+    shape: tuple[int, int, int] | None
+    spacing: tuple[float, float, float] | None
+    pack: PackAnswer | None
+    window: WindowAnswer | None
+    modality: Literal["ct", "other"] | None
+    notices: list[NoticeAnswer]
+    refusal: RefusalAnswer | None
+    reference: ReferenceAnswer | None
+    tasks: int
+    created_at: Time

@@ -1,0 +1,1 @@
+export { EvaluationsPage as EvaluationsRoute } from "@/features/evaluations/evaluations-page";

@@ -1,0 +1,1 @@
+export { HandOutPage as HandOutRoute } from "@/features/progress/hand-out-page";

@@ -1,0 +1,1 @@
+export { JobsPage as JobsRoute } from "@/features/jobs/jobs-page";

@@ -1,0 +1,1 @@
+export { LabelsPage as LabelsRoute } from "@/features/projects/labels-page";

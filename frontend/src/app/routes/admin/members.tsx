@@ -1,0 +1,1 @@
+export { MembersPage as MembersRoute } from "@/features/members/members-page";

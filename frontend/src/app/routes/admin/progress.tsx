@@ -1,0 +1,1 @@
+export { ProgressPage as ProgressRoute } from "@/features/progress/progress-page";

@@ -1,0 +1,1 @@
+export { VolumesPage as VolumesRoute } from "@/features/volumes/volumes-page";

@@ -1,0 +1,6 @@
+import { TasksPage } from "@/features/tasks/tasks-page";
+import "@/shared/texts/pages";
+
+export function TasksRoute() {
+  return <TasksPage />;
+}

@@ -1,0 +1,215 @@
+import { Trans, useLingui } from "@lingui/react/macro";
+import { type PointerEvent, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { boxesOn } from "@/canvas/document";
+import { edgeLetters, scaleBar } from "@/canvas/orientation";
+import { pixelTable, SlicePainter } from "@/canvas/render";
+import { lookupTable } from "@/canvas/window";
+import { Button } from "@/shared/ui/button";
+import { useToasts } from "@/shared/ui/toast";
+import { Boxes } from "./boxes";
+import { useStore } from "./hooks";
+import { Pointing } from "./pointing";
+import type { Session, Work } from "./session";
+
+const KINDS = { pointerdown: "down", pointermove: "move", pointerup: "up", pointercancel: "cancel" } as const;
+
+export interface ViewerProps {
+  readonly session: Session;
+  readonly work: Work;
+  /** What the last command did, in a sentence. */
+  readonly said: string | null;
+  /** The space bar is held: dragging moves the picture. Set to "used" when it did. */
+  readonly space: { current: "up" | "down" | "used" };
+}
+
+/** The slice, its boxes over it, and the hand that draws. Left stays left in every language. */
+export function Viewer({ session, work, space, said }: ViewerProps) {
+  const { t } = useLingui();
+  const toasts = useToasts();
+  const { editor, look, size, task } = work;
+  const shown = useStore(editor);
+  const { window, view, showMask } = useStore(look);
+  const { slices, arrivals, mask } = useStore(session);
+  const root = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const painter = useRef<SlicePainter | null>(null);
+  const [corner, setCorner] = useState(false);
+  const { z } = shown;
+  const n = shown.states.length;
+  const number = z + 1;
+
+  const pointing = useMemo(
+    () =>
+      new Pointing(session, work, {
+        onDrawn: (at) => toasts.announce(t`Box kept on slice ${at + 1}`),
+        onRefused: () => toasts.show({ text: t`Nothing can be drawn here now.`, lasts: 3_000 }),
+      }),
+    [session, work, toasts, t],
+  );
+
+  useEffect(() => {
+    pointing.configure({ draw: shown.tool, twoFingers: "zoom" });
+    setCorner(false);
+  }, [pointing, shown.tool]);
+
+  // A drag that began on one slice never ends on another.
+  useEffect(() => {
+    pointing.gestures.cancel();
+    setCorner(false);
+    slices?.goTo(z);
+  }, [pointing, slices, z]);
+
+  useLayoutEffect(() => {
+    const element = root.current;
+    if (element === null) return;
+    const measure = (): void => look.resize(element.clientWidth, element.clientHeight);
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    const onWheel = (event: WheelEvent): void => {
+      event.preventDefault();
+      const dy = event.deltaMode === 1 ? event.deltaY * 33 : event.deltaY;
+      const at = place(element, event);
+      pointing.gestures.handle({ type: "wheel", ...at, dy, ctrl: event.ctrlKey || event.metaKey });
+    };
+    // React listens to the wheel passively, where the page would scroll along.
+    element.addEventListener("wheel", onWheel, { passive: false });
+    return () => {
+      observer.disconnect();
+      element.removeEventListener("wheel", onWheel);
+    };
+  }, [look, pointing]);
+
+  const { pack } = task.volume;
+  const table = useMemo(
+    () => pixelTable(lookupTable(window, { scale: pack.scale, offset: pack.offset })),
+    [window, pack],
+  );
+  const values = useMemo(() => slices?.get(z) ?? null, [slices, z, arrivals]);
+  const hasFailed = values === null && slices?.status(z) === "failed";
+  const bits = showMask ? mask.bits : null;
+
+  useLayoutEffect(() => {
+    if (canvas.current === null) return;
+    painter.current ??= new SlicePainter(canvas.current, size);
+    painter.current.setSlice(values, table);
+    if (values !== null) look.firstPicture(values);
+  }, [values, table, size, look]);
+
+  useLayoutEffect(() => {
+    const layer = values === null || bits === null ? null : bits(z);
+    painter.current?.setMask(layer, { x0: 0, y0: 0, ...size });
+  }, [bits, values, z, size]);
+
+  useLayoutEffect(() => {
+    if (view === null || painter.current === null) return;
+    painter.current.draw(view, devicePixelRatio);
+    session.onPainted(values === null ? null : z);
+  }, [view, values, table, bits, z, session]);
+
+  function onPointer(event: PointerEvent<HTMLDivElement>): void {
+    const element = root.current;
+    const type = KINDS[event.type as keyof typeof KINDS];
+    if (element === null || type === undefined || event.target instanceof HTMLButtonElement) return;
+    if (type === "down") {
+      element.focus({ preventScroll: true });
+      element.setPointerCapture(event.pointerId);
+      if (space.current === "down") space.current = "used";
+    }
+    const pointer =
+      event.pointerType === "touch" || event.pointerType === "pen" ? event.pointerType : "mouse";
+    pointing.gestures.handle({
+      type,
+      id: event.pointerId,
+      pointer,
+      button: event.button,
+      ...place(element, event),
+      space: space.current !== "up",
+    });
+    setCorner(pointing.gestures.corner !== null);
+  }
+
+  const bar = view === null ? null : scaleBar(view.scale, Math.min(160, view.width / 4));
+  const letters = edgeLetters("axial");
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: the keyboard's way is the boxes and the tools beside it
+    <div
+      ref={root}
+      className="cm-viewer"
+      dir="ltr"
+      data-testid="viewer"
+      data-z={z}
+      data-loaded={values !== null}
+      data-low={window.low}
+      data-high={window.high}
+      tabIndex={-1}
+      onPointerDown={onPointer}
+      onPointerMove={onPointer}
+      onPointerUp={onPointer}
+      onPointerCancel={onPointer}
+      onContextMenu={(event) => event.preventDefault()}
+    >
+      <canvas ref={canvas} role="img" aria-label={t`Slice ${number} of ${n}`} />
+      {view === null ? null : (
+        <Boxes
+          view={view}
+          shown={shown}
+          boxes={boxesOn(shown.document, z)}
+          onSelect={(id) => editor.select(id)}
+        />
+      )}
+      <div className="cm-letters" aria-hidden="true">
+        {(["left", "right", "top", "bottom"] as const).map((edge) => (
+          <span key={edge} data-edge={edge}>
+            {letters[edge]}
+          </span>
+        ))}
+      </div>
+      <div className="cm-slice-number" data-testid="slice-number">
+        {number} / {n}
+      </div>
+      {bar === null ? null : (
+        <div className="cm-scale">
+          <div style={{ width: bar.px }} />
+          <Trans>{bar.mm} mm</Trans>
+        </div>
+      )}
+      {said === null ? null : (
+        <div className="cm-viewer-said" data-testid="said" aria-hidden="true">
+          {said}
+        </div>
+      )}
+      {corner ? (
+        <div className="cm-viewer-note">
+          <Trans>Now tap the opposite corner</Trans>
+        </div>
+      ) : null}
+      {values !== null ? null : (
+        <div className="cm-viewer-note" data-testid="slice-note">
+          {hasFailed ? (
+            <>
+              <Trans>Slice {number} could not be loaded</Trans>
+              <Button
+                size="small"
+                onClick={() => {
+                  slices?.goTo(z);
+                  session.lookAgain();
+                }}
+              >
+                <Trans>Retry</Trans>
+              </Button>
+            </>
+          ) : (
+            <Trans>Loading slice {number}</Trans>
+          )}
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** CSS pixels from the element's upper left corner. */
+function place(element: HTMLElement, event: { clientX: number; clientY: number }): { x: number; y: number } {
+  const { left, top } = element.getBoundingClientRect();
+  return { x: event.clientX - left, y: event.clientY - top };
+}

@@ -1,0 +1,143 @@
+import { Plural, Trans, useLingui } from "@lingui/react/macro";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useParams } from "@tanstack/react-router";
+import { api, unwrap } from "@/api/client";
+import { projectKey, type Schema } from "@/api/queries";
+import { score } from "@/shared/texts/format";
+import { Button } from "@/shared/ui/button";
+import { EmptyState } from "@/shared/ui/empty-state";
+import { Loading } from "@/shared/ui/loading";
+import { PageHead } from "@/shared/ui/page-head";
+import { ProblemNote } from "@/shared/ui/problem-note";
+import { DataTable } from "@/shared/ui/table";
+import { ScoreTable } from "./score-table";
+
+/** How masks agree with the references that came with the scans. */
+export function EvaluationsPage() {
+  const { t } = useLingui();
+  const { projectId = "" } = useParams({ strict: false });
+  const queryClient = useQueryClient();
+  const key = projectKey(projectId, "evaluations");
+  const params = { path: { project_id: projectId } };
+  const evaluation = useQuery({
+    queryKey: key,
+    queryFn: ({ signal }) => unwrap(api.GET("/api/v1/projects/{project_id}/evaluations", { params, signal })),
+  });
+  const evaluate = useMutation({
+    mutationFn: () => unwrap(api.POST("/api/v1/projects/{project_id}/evaluations", { params })),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: key }),
+  });
+  const answer = evaluation.data;
+
+  return (
+    <>
+      <PageHead
+        title={t`Evaluations`}
+        actions={
+          answer ? (
+            <Button
+              variant="primary"
+              disabled={answer.pending === 0}
+              busy={evaluate.isPending}
+              onClick={() => evaluate.mutate()}
+            >
+              <Trans>Evaluate new masks</Trans>
+            </Button>
+          ) : null
+        }
+      >
+        <p className="cm-quiet">
+          <Trans>
+            Masks made from people's boxes, compared with the reference of the same scan. Dice: 1 is the same,
+            0 has nothing in common. Who made a reference is said beside each number; a reference made by a
+            model is no proof.
+          </Trans>
+        </p>
+      </PageHead>
+      {evaluation.isPending ? <Loading /> : null}
+      <ProblemNote error={evaluation.error ?? evaluate.error} />
+      {answer ? (
+        <div className="cm-stack">
+          <p aria-live="polite">
+            <Plural
+              value={answer.pending}
+              one="# mask is not evaluated yet"
+              other="# masks are not evaluated yet"
+            />
+            {"; "}
+            <Plural
+              value={answer.without_reference}
+              one="# mask has no reference to compare with"
+              other="# masks have no reference to compare with"
+            />
+            .
+          </p>
+          {evaluate.data ? (
+            <p className="cm-note" role="status">
+              <Plural
+                value={evaluate.data.jobs}
+                one="# mask is being evaluated; this page fills by itself."
+                other="# masks are being evaluated; this page fills by itself."
+              />
+            </p>
+          ) : null}
+          {answer.rows.length === 0 ? (
+            <EmptyState title={t`Nothing to compare yet`}>
+              <p>
+                <Trans>
+                  It takes a mask, and a reference of the same scan. References are uploaded on the page Scans
+                  by an admin of the project.
+                </Trans>
+              </p>
+              <Link to="/admin/projects/$projectId/masks" params={{ projectId }}>
+                <Trans>See the masks</Trans>
+              </Link>
+            </EmptyState>
+          ) : (
+            <>
+              <Means means={answer.means} />
+              <ScoreTable rows={answer.rows} />
+              <p className="cm-quiet">
+                <Trans>
+                  Dice of the volume: all voxels of the scan together. Mean Dice of slices with a mask: slices
+                  on which the mask has something. Mean Dice of slices of either: slices on which the mask or
+                  the reference has something, so a slice that was missed counts 0.
+                </Trans>
+              </p>
+            </>
+          )}
+        </div>
+      ) : null}
+    </>
+  );
+}
+
+function Means({ means }: { means: readonly Schema<"LabelMean">[] }) {
+  const { t } = useLingui();
+  return (
+    <DataTable caption={t`Mean Dice of the volume for each organ`} showCaption>
+      <thead>
+        <tr>
+          <th scope="col">{t`Organ`}</th>
+          <th scope="col" data-number>
+            {t`Mean Dice`}
+          </th>
+          <th scope="col" data-number>
+            {t`Masks (n)`}
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {means.map((mean) => (
+          <tr key={mean.label_index}>
+            <th scope="row">
+              {mean.label_index} {mean.label_name}
+            </th>
+            <td data-number>{score(mean.volume_dice)}</td>
+            <td data-number>{mean.n}</td>
+          </tr>
+        ))}
+      </tbody>
+    </DataTable>
+  );
+}

@@ -1,0 +1,121 @@
+import { useLingui } from "@lingui/react/macro";
+import {
+  type Column,
+  createColumnHelper,
+  flexRender,
+  getCoreRowModel,
+  getSortedRowModel,
+  type SortingState,
+  useReactTable,
+} from "@tanstack/react-table";
+import { useMemo, useState } from "react";
+import type { Schema } from "@/api/queries";
+import { score } from "@/shared/texts/format";
+import { originWord } from "@/shared/texts/origins";
+import { DataTable } from "@/shared/ui/table";
+
+type Row = Schema<"EvaluationRow">;
+const column = createColumnHelper<Row>();
+const NUMBERS = new Set(["volume_dice", "slice_dice", "slice_dice_all", "slices"]);
+
+/** Every mask against its reference; each column sorts. */
+export function ScoreTable({ rows }: { rows: Row[] }) {
+  const { t } = useLingui();
+  const [sorting, setSorting] = useState<SortingState>([]);
+  const columns = useMemo(
+    () => [
+      column.accessor("volume_name", { header: t`Scan` }),
+      column.accessor("label_name", {
+        header: t`Organ`,
+        cell: ({ row }) => `${row.original.label_index} ${row.original.label_name}`,
+      }),
+      column.accessor("annotator", { header: t`Boxes by` }),
+      column.accessor((row) => originWord(row.reference_origin), { id: "origin", header: t`Reference by` }),
+      column.accessor("model", { header: t`Model` }),
+      column.accessor("volume_dice", {
+        header: t`Dice of the volume`,
+        cell: ({ row, getValue }) => (row.original.evaluated_at === null ? t`not yet` : score(getValue())),
+        sortUndefined: "last",
+      }),
+      column.accessor("slice_dice", {
+        header: t`Mean Dice, slices with a mask`,
+        cell: ({ getValue }) => score(getValue()),
+      }),
+      column.accessor("slice_dice_all", {
+        header: t`Mean Dice, slices of either`,
+        cell: ({ getValue }) => score(getValue()),
+      }),
+      column.accessor((row) => row.slices_predicted, {
+        id: "slices",
+        header: t`Slices: mask / reference`,
+        cell: ({ row }) =>
+          row.original.slices_predicted === null
+            ? "–"
+            : `${row.original.slices_predicted} / ${row.original.slices_reference ?? "–"}`,
+      }),
+    ],
+    [t],
+  );
+  const table = useReactTable({
+    data: rows,
+    columns,
+    state: { sorting },
+    onSortingChange: setSorting,
+    getCoreRowModel: getCoreRowModel(),
+    getSortedRowModel: getSortedRowModel(),
+  });
+  return (
+    <DataTable caption={t`Masks compared with the references`} showCaption>
+      <thead>
+        {table.getHeaderGroups().map((group) => (
+          <tr key={group.id}>
+            {group.headers.map((header) => (
+              <th
+                key={header.id}
+                scope="col"
+                aria-sort={sortOf(header.column)}
+                data-number={NUMBERS.has(header.column.id) ? "" : undefined}
+              >
+                <button type="button" className="cm-sort" onClick={header.column.getToggleSortingHandler()}>
+                  {flexRender(header.column.columnDef.header, header.getContext())}
+                  <span aria-hidden="true">
+                    {" "}
+                    {{ asc: "▲", desc: "▼", none: "↕" }[arrowOf(header.column)]}
+                  </span>
+                </button>
+              </th>
+            ))}
+          </tr>
+        ))}
+      </thead>
+      <tbody>
+        {table.getRowModel().rows.map((row) => (
+          <tr key={row.original.segmentation_id}>
+            {row.getVisibleCells().map((cell, at) =>
+              at === 0 ? (
+                <th key={cell.id} scope="row" className="cm-break">
+                  {flexRender(cell.column.columnDef.cell, cell.getContext())}
+                </th>
+              ) : (
+                <td key={cell.id} data-number={NUMBERS.has(cell.column.id) ? "" : undefined}>
+                  {flexRender(cell.column.columnDef.cell, cell.getContext())}
+                </td>
+              ),
+            )}
+          </tr>
+        ))}
+      </tbody>
+    </DataTable>
+  );
+}
+
+function arrowOf(sorted: Column<Row>): "asc" | "desc" | "none" {
+  return sorted.getIsSorted() || "none";
+}
+
+function sortOf(sorted: Column<Row>): "ascending" | "descending" | "none" {
+  return { asc: "ascending", desc: "descending", none: "none" }[arrowOf(sorted)] as
+    | "ascending"
+    | "descending"
+    | "none";
+}

@@ -1,0 +1,113 @@
+import { Trans, useLingui } from "@lingui/react/macro";
+import { TextInput } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useParams } from "@tanstack/react-router";
+import { useState } from "react";
+import { masksQuery, type Schema } from "@/api/queries";
+import { dayAndTime } from "@/shared/texts/format";
+import { LinkButton } from "@/shared/ui/button";
+import { EmptyState } from "@/shared/ui/empty-state";
+import { Loading } from "@/shared/ui/loading";
+import { PageHead } from "@/shared/ui/page-head";
+import { ProblemNote } from "@/shared/ui/problem-note";
+import { DataTable } from "@/shared/ui/table";
+
+/** The masks made of submitted work. */
+export function MasksPage() {
+  const { t } = useLingui();
+  const { projectId = "" } = useParams({ strict: false });
+  const masks = useQuery(masksQuery(projectId));
+  const [search, setSearch] = useState("");
+  const wanted = search.trim().toLowerCase();
+  const shown = (masks.data ?? []).filter((mask) =>
+    `${mask.volume_name} ${mask.label_name} ${mask.annotator}`.toLowerCase().includes(wanted),
+  );
+  return (
+    <>
+      <PageHead title={t`Masks`}>
+        <p className="cm-quiet">
+          <Trans>
+            Made by a model from the boxes that people drew; each lies on the grid of its scan's file. The
+            value inside is the organ's number.
+          </Trans>
+        </p>
+      </PageHead>
+      {masks.isPending ? <Loading /> : null}
+      <ProblemNote error={masks.error} />
+      {masks.data?.length === 0 ? (
+        <EmptyState title={t`No masks yet`}>
+          <p>
+            <Trans>A mask is made by itself when somebody submits a task.</Trans>
+          </p>
+        </EmptyState>
+      ) : null}
+      {masks.data && masks.data.length > 0 ? (
+        <div className="cm-stack">
+          <TextInput
+            label={t`Search by scan, organ or person`}
+            type="search"
+            maw="24rem"
+            value={search}
+            onChange={(event) => setSearch(event.currentTarget.value)}
+          />
+          <DataTable caption={t`Masks of submitted work`}>
+            <thead>
+              <tr>
+                <th scope="col">{t`Scan`}</th>
+                <th scope="col">{t`Organ`}</th>
+                <th scope="col">{t`Boxes by`}</th>
+                <th scope="col">{t`Model`}</th>
+                <th scope="col" data-number>
+                  {t`Model's own estimate`}
+                </th>
+                <th scope="col">{t`Made`}</th>
+                <th scope="col">{t`Actions`}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {shown.map((mask) => (
+                <MaskRow key={mask.segmentation.id} mask={mask} />
+              ))}
+            </tbody>
+          </DataTable>
+          <p className="cm-quiet">
+            <Trans>
+              Model's own estimate: how well the model thinks it did, 0 to 1, on its weakest slice. It is no
+              measurement.
+            </Trans>
+          </p>
+        </div>
+      ) : null}
+    </>
+  );
+}
+
+function MaskRow({ mask }: { mask: Schema<"ProjectMaskAnswer"> }) {
+  const { t } = useLingui();
+  const estimates = Object.values(mask.segmentation.predicted_iou).map(Number);
+  return (
+    <tr>
+      <th scope="row" className="cm-break">
+        {mask.volume_name}
+      </th>
+      <td>
+        {mask.label_index} {mask.label_name}
+      </td>
+      <td>{mask.annotator}</td>
+      <td>{mask.segmentation.model}</td>
+      <td data-number>{estimates.length > 0 ? Math.min(...estimates).toFixed(2) : "–"}</td>
+      <td>{dayAndTime(mask.segmentation.created_at)}</td>
+      <td>
+        <LinkButton
+          size="small"
+          variant="secondary"
+          href={`/api/v1/segmentations/${mask.segmentation.id}/file`}
+          download
+          aria-label={t`Download the mask of ${mask.label_name} in ${mask.volume_name} by ${mask.annotator}`}
+        >
+          <Trans>Download</Trans>
+        </LinkButton>
+      </td>
+    </tr>
+  );
+}

@@ -1,0 +1,93 @@
+import { I18nProvider } from "@lingui/react";
+import { MantineProvider } from "@mantine/core";
+import { QueryClientProvider } from "@tanstack/react-query";
+import {
+  createMemoryHistory,
+  createRootRoute,
+  createRoute,
+  createRouter,
+  RouterProvider,
+} from "@tanstack/react-router";
+import { render, screen, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { beforeEach, expect, it, vi } from "vitest";
+import { createQueryClient } from "@/api/queries";
+import { i18n } from "@/shared/texts/i18n";
+import { NewProjectPage } from "./new-project-page";
+
+const ME = { id: "a", name: "Ana", username: null, has_password: true, is_operator: true, memberships: [] };
+const sent: unknown[] = [];
+
+function answer(body: unknown, status = 200): Response {
+  return new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json" } });
+}
+
+/** What jsdom lacks of a browser and Mantine asks for. */
+function completeDom(): void {
+  const listeners = { addEventListener() {}, removeEventListener() {} };
+  window.matchMedia ??= (media) => ({ matches: false, media, ...listeners }) as never;
+  if (!("fonts" in document)) Object.defineProperty(document, "fonts", { value: listeners });
+}
+
+function open(): void {
+  completeDom();
+  const root = createRootRoute();
+  const page = createRoute({ getParentRoute: () => root, path: "/", component: NewProjectPage });
+  const scans = createRoute({
+    getParentRoute: () => root,
+    path: "/admin/projects/$projectId/scans",
+    component: () => <h1>Scans</h1>,
+  });
+  const router = createRouter({
+    routeTree: root.addChildren([page, scans]),
+    history: createMemoryHistory({ initialEntries: ["/"] }),
+  });
+  render(
+    <I18nProvider i18n={i18n}>
+      <QueryClientProvider client={createQueryClient()}>
+        <MantineProvider env="test">
+          <RouterProvider router={router as never} />
+        </MantineProvider>
+      </QueryClientProvider>
+    </I18nProvider>,
+  );
+}
+
+beforeEach(() => {
+  sent.length = 0;
+  vi.stubGlobal("fetch", async (request: Request) => {
+    if (request.method === "POST") {
+      sent.push(await request.json());
+      return answer({ id: "p9" }, 201);
+    }
+    return answer(ME);
+  });
+});
+
+it("makes a project of a pasted list, and says first what is missing", async () => {
+  const user = userEvent.setup({ delay: null });
+  open();
+  await user.click(await screen.findByRole("button", { name: "Create the project" }));
+  const alert = screen.getByText("Please put this right first:").closest("div");
+  expect(alert && within(alert).getByText("Add at least one organ.")).toBeTruthy();
+  expect(sent).toEqual([]);
+
+  await user.type(screen.getByLabelText("Name of the project"), "Abdomen");
+  await user.click(screen.getByLabelText("Add organs"));
+  await user.paste("Liver, Spleen\nAorta");
+  await user.click(screen.getByRole("button", { name: "Add to the list" }));
+  await user.click(screen.getByRole("button", { name: "Move Aorta up" }));
+  await user.click(screen.getByRole("button", { name: "Remove Spleen" }));
+  await user.click(screen.getByLabelText("CT, soft tissue: -160 to 240"));
+  await user.click(screen.getByRole("button", { name: "Create the project" }));
+
+  expect(await screen.findByRole("heading", { name: "Scans" })).toBeTruthy();
+  expect(sent).toMatchObject([
+    {
+      name: "Abdomen",
+      labels: [{ name: "Liver" }, { name: "Aorta" }],
+      window: { low: -160, high: 240 },
+      overlap: 1,
+    },
+  ]);
+}, 60_000);

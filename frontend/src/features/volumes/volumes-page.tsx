@@ -1,0 +1,214 @@
+import { Plural, Trans, useLingui } from "@lingui/react/macro";
+import { TextInput } from "@mantine/core";
+import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
+import { Link, useParams } from "@tanstack/react-router";
+import { useState } from "react";
+import { api, unwrap } from "@/api/client";
+import { projectKey, type Schema, volumesQuery } from "@/api/queries";
+import { originWord } from "@/shared/texts/origins";
+import { Button } from "@/shared/ui/button";
+import { Confirm } from "@/shared/ui/confirm";
+import { Loading } from "@/shared/ui/loading";
+import { PageHead } from "@/shared/ui/page-head";
+import { ProblemNote } from "@/shared/ui/problem-note";
+import { Status } from "@/shared/ui/status";
+import { DataTable } from "@/shared/ui/table";
+import { ReferenceDialog } from "./reference-dialog";
+import { UploadArea } from "./upload-list";
+import { shapeWords, spacingWords, stateWords } from "./words";
+
+type Volume = Schema<"VolumeAnswer">;
+
+/** The scans of a project: bring them in, see what became of each. */
+export function VolumesPage() {
+  const { t } = useLingui();
+  const { projectId = "" } = useParams({ strict: false });
+  const queryClient = useQueryClient();
+  // A scan that is being read becomes ready within seconds, also where the live stream is cut.
+  const volumes = useInfiniteQuery({
+    ...volumesQuery(projectId),
+    refetchInterval: (query) =>
+      query.state.data?.pages.some((page) => page.items.some((volume) => volume.state === "ingesting"))
+        ? 5_000
+        : false,
+  });
+  const [search, setSearch] = useState("");
+  const [asked, setAsked] = useState<Volume | null>(null);
+  const [referenceFor, setReferenceFor] = useState<Volume | null>(null);
+  const remove = useMutation({
+    mutationFn: (id: string) =>
+      unwrap(api.DELETE("/api/v1/volumes/{volume_id}", { params: { path: { volume_id: id } } })),
+    onSuccess: () => {
+      setAsked(null);
+      return queryClient.invalidateQueries({ queryKey: projectKey(projectId) });
+    },
+  });
+  const all = volumes.data?.pages.flatMap((page) => page.items) ?? [];
+  const shown = all.filter((volume) => volume.name.toLowerCase().includes(search.trim().toLowerCase()));
+  const ready = all.filter((volume) => volume.state === "ready");
+  const withoutTasks = ready.filter((volume) => volume.tasks === 0).length;
+
+  return (
+    <>
+      <PageHead title={t`Scans`} />
+      <div className="cm-stack">
+        <UploadArea projectId={projectId} states={new Map(all.map((volume) => [volume.id, volume.state]))} />
+        {volumes.isPending ? <Loading /> : null}
+        {volumes.isError ? <ProblemNote error={volumes.error} /> : null}
+        {withoutTasks > 0 ? (
+          <p className="cm-note">
+            <Plural value={withoutTasks} one="# scan has no tasks yet." other="# scans have no tasks yet." />{" "}
+            <Link to="/admin/projects/$projectId/tasks" params={{ projectId }}>
+              <Trans>Hand out tasks</Trans>
+            </Link>
+          </p>
+        ) : null}
+        {volumes.isSuccess && all.length === 0 ? (
+          <p>
+            <Trans>No scans yet. Choose NIfTI files above; each is checked when it arrives.</Trans>
+          </p>
+        ) : null}
+        {all.length > 0 ? (
+          <>
+            <TextInput
+              label={t`Search by name`}
+              type="search"
+              maw="24rem"
+              value={search}
+              onChange={(event) => setSearch(event.currentTarget.value)}
+            />
+            <DataTable caption={t`Scans of the project`}>
+              <thead>
+                <tr>
+                  <th scope="col">{t`Scan`}</th>
+                  <th scope="col">{t`State`}</th>
+                  <th scope="col">{t`Size in voxels`}</th>
+                  <th scope="col">{t`Spacing`}</th>
+                  <th scope="col">{t`Reference`}</th>
+                  <th scope="col" data-number>
+                    {t`Tasks`}
+                  </th>
+                  <th scope="col">{t`Actions`}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {shown.map((volume) => (
+                  <VolumeRow
+                    key={volume.id}
+                    volume={volume}
+                    onDelete={() => {
+                      remove.reset();
+                      setAsked(volume);
+                    }}
+                    onReference={() => setReferenceFor(volume)}
+                  />
+                ))}
+              </tbody>
+            </DataTable>
+            {volumes.hasNextPage ? (
+              <div>
+                <Button busy={volumes.isFetchingNextPage} onClick={() => void volumes.fetchNextPage()}>
+                  <Trans>Load more</Trans>
+                </Button>
+              </div>
+            ) : null}
+          </>
+        ) : null}
+      </div>
+      <Confirm
+        open={asked !== null}
+        onClose={() => setAsked(null)}
+        onConfirm={() => asked !== null && remove.mutate(asked.id)}
+        title={t`Delete ${asked?.name ?? ""}?`}
+        confirmLabel={t`Delete`}
+        busy={remove.isPending}
+        error={remove.error}
+      >
+        <p>
+          <Trans>
+            The scan, its reference and its tasks are deleted. This cannot be undone. A scan on which somebody
+            has worked stays.
+          </Trans>
+        </p>
+      </Confirm>
+      {referenceFor !== null ? (
+        <ReferenceDialog volume={referenceFor} onClose={() => setReferenceFor(null)} />
+      ) : null}
+    </>
+  );
+}
+
+function VolumeRow({
+  volume,
+  onDelete,
+  onReference,
+}: {
+  volume: Volume;
+  onDelete: () => void;
+  onReference: () => void;
+}) {
+  const { t } = useLingui();
+  const { words, tone } = stateWords(volume.state);
+  const isRefused = volume.state === "quarantined" || volume.state === "failed";
+  return (
+    <tr>
+      <th scope="row" className="cm-break">
+        {volume.name}
+      </th>
+      <td>
+        <Status tone={tone}>{words}</Status>
+        {volume.refusal !== null ? <div>{volume.refusal.text}</div> : null}
+        {isRefused ? (
+          <div className="cm-quiet">
+            <Trans>Upload a usable file of this name to replace it, or delete it.</Trans>
+          </div>
+        ) : null}
+        <Notices notices={volume.notices} />
+      </td>
+      <td>{shapeWords(volume.shape)}</td>
+      <td>{spacingWords(volume.spacing)}</td>
+      <td>
+        {volume.reference !== null ? (
+          <>
+            <Trans>yes ({originWord(volume.reference.origin)})</Trans>
+            <Notices notices={volume.reference.notices} />
+          </>
+        ) : (
+          <Trans>none</Trans>
+        )}
+      </td>
+      <td data-number>{volume.tasks}</td>
+      <td>
+        <div className="cm-row" data-wrap="never">
+          {volume.state === "ready" ? (
+            <Button
+              size="small"
+              aria-label={
+                volume.reference === null
+                  ? t`Add a reference to ${volume.name}`
+                  : t`Replace the reference of ${volume.name}`
+              }
+              onClick={onReference}
+            >
+              {volume.reference === null ? <Trans>Add a reference</Trans> : <Trans>Replace reference</Trans>}
+            </Button>
+          ) : null}
+          <Button size="small" variant="danger" aria-label={t`Delete ${volume.name}`} onClick={onDelete}>
+            <Trans>Delete</Trans>
+          </Button>
+        </div>
+      </td>
+    </tr>
+  );
+}
+
+function Notices({ notices }: { notices: readonly Schema<"NoticeAnswer">[] }) {
+  if (notices.length === 0) return null;
+  return (
+    <ul className="cm-quiet cm-notices">
+      {notices.map((notice) => (
+        <li key={notice.code}>{notice.text}</li>
+      ))}
+    </ul>
+  );
+}

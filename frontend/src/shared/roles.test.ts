@@ -1,0 +1,22 @@
+import { describe, expect, it } from "vitest";
+import { mayChange, pageOfPath, pagesOf } from "./roles";
+
+describe("pages by role", () => {
+  it("shows an admin everything, and those who only read no page that changes something", () => {
+    expect(pagesOf("admin")).toContain("settings");
+    expect(pagesOf("researcher")).toEqual(["progress", "masks", "datasets", "evaluations"]);
+    expect(pagesOf("reviewer")).toEqual(["progress", "masks"]);
+    expect(pagesOf("annotator")).toEqual([]);
+    expect(mayChange("researcher")).toBe(false);
+    expect(mayChange(undefined)).toBe(false);
+    expect(mayChange("admin")).toBe(true);
+  });
+
+  it("knows which page an address shows", () => {
+    expect(pageOfPath("/admin/projects/p1", "p1")).toBe("progress");
+    expect(pageOfPath("/admin/projects/p1/", "p1")).toBe("progress");
+    expect(pageOfPath("/admin/projects/p1/people", "p1")).toBe("people");
+    expect(pageOfPath("/admin/projects/p1/nothing", "p1")).toBeNull();
+    expect(pageOfPath("/tasks", "p1")).toBeNull();
+  });
+});

@@ -1,0 +1,31 @@
+"""The application for tests of the API."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from crowdmask.infra.settings import Settings
+from tests.api.server import AppServer
+
+
+@pytest.fixture
+def server(database_url: str, settings: Settings, tmp_path: Path) -> Iterator[AppServer]:
+    """The application on this test's database, in this test's data folder; without pages, and its threads are not
+    started."""
+    from crowdmask.app import create_app
+
+    made = AppServer(create_app(settings, site_folder=tmp_path / "no-pages"))
+    yield made
+    made.database.close()
+
+
+@pytest.fixture(autouse=True)
+def _plain_tracebacks() -> Iterator[None]:
+    """Without this, structlog draws a crash with all its local variables, which takes seconds."""
+    structlog.configure(
+        processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    )
+    yield
+    structlog.reset_defaults()

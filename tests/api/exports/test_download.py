@@ -1,0 +1,216 @@
+"""Exports over HTTP: what would go in, how far a dataset is, and its folder as a zip."""
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from crowdmask.core import nifti
+from crowdmask.core.lifecycle import AnnotationState, AssignmentState, JobState
+from crowdmask.core.volume import Grid
+from crowdmask.exports.archive import zipped
+from crowdmask.infra.storage import LocalStorage
+from crowdmask.models import Account, Export, Job, JobKind, Label, Project, Queue, Role, Segmentation
+from crowdmask_worker.runner import Runner
+from tests import factories
+from tests.api.server import AppServer, problem
+
+GRID = Grid(shape=(3, 10, 12), affine=np.array([[-2.0, 0, 0, 9], [0, -2, 0, 8], [0, 0, 3, 7], [0, 0, 0, 1]]))
+
+
+@dataclass(frozen=True)
+class Place:
+    """A project with one finished volume and one that is not."""
+
+    server: AppServer
+    people: dict[str, Account]
+    project: Project
+
+    def get(self, path: str, *, by: str = "admin") -> Any:
+        return self.server.sign_in(self.people[by]).get(f"/api/v1{path}")
+
+    def export(self, *, by: str = "admin", **form: Any) -> Any:
+        return self.server.sign_in(self.people[by]).post(
+            f"/api/v1/projects/{self.project.id}/exports", json=form
+        )
+
+    def work(self) -> None:
+        """Let a real worker do what is due."""
+        server = self.server
+        Runner(
+            database=server.database,
+            storage=LocalStorage(server.settings.blobs_dir),
+            settings=server.settings,
+            owner="test",
+        ).drain([Queue.CPU])
+
+
+@pytest.fixture
+def place(server: AppServer, tmp_path: Path) -> Place:
+    storage = server.storage
+    voxels = np.random.default_rng(0).integers(-1000, 400, GRID.shape, dtype=np.int16)
+    nifti.write_volume(tmp_path / "image.nii.gz", voxels, GRID)
+    source_sha256 = storage.put_file(tmp_path / "image.nii.gz")
+    block = np.zeros(GRID.shape, np.uint8)
+    block[1, 2:5, 3:7] = 1
+    nifti.write_mask(tmp_path / "mask.nii.gz", block, nifti.read_source_grid(tmp_path / "image.nii.gz"))
+    roles = {"annotator": Role.ANNOTATOR, "reviewer": Role.REVIEWER, "researcher": Role.RESEARCHER}
+    with server.database.write() as session:
+        people = {name: factories.add_account(session, name=name) for name in ("admin", "stranger", *roles)}
+        project = factories.add_project(session, people["admin"], name="../Two\norgans", labels=("liver",))
+        for name, role in roles.items():
+            factories.add_member(session, project, people[name], role=role)
+        volume = factories.add_volume(
+            session, project, name="done", shape=GRID.shape, source_sha256=source_sha256
+        )
+        factories.add_task(session, factories.add_volume(session, project, name="open"))
+        assignment = factories.add_assignment(
+            session,
+            factories.add_task(session, volume),
+            people["annotator"],
+            state=AssignmentState.SUBMITTED,
+        )
+        annotation = factories.add_annotation(
+            session, assignment, state=AnnotationState.SUBMITTED, shape=GRID.shape
+        )
+        job = factories.add_job(session)
+        job.state = JobState.DONE
+        session.add(
+            Segmentation(
+                annotation_id=annotation.id,
+                revision=0,
+                job_id=job.id,
+                model="litemedsam",
+                mask_sha256=storage.put_file(tmp_path / "mask.nii.gz"),
+                provenance={"slices": []},
+                seconds=1.5,
+            )
+        )
+    return Place(server, people, project)
+
+
+LEFT_OUT = [{"volume_name": "open", "reason": "liver has 0 of 1 answers"}]
+
+
+def test_a_preview_says_what_would_go_in_and_freezes_nothing(place: Place) -> None:
+    url = f"/projects/{place.project.id}/exports"
+    assert place.get(f"{url}/preview").json() == {"cases": ["done"], "left_out": LEFT_OUT}
+    assert place.get(url).json() == []
+    with place.server.database.write() as session:
+        label = session.scalars(sa.select(Label)).one()
+        label.deleted_at = label.created_at
+    assert place.get(f"{url}/preview").json() == {"cases": [], "left_out": []}
+
+
+def test_a_dataset_is_frozen_written_by_its_job_and_downloaded_byte_for_byte(place: Place) -> None:
+    made = place.export()
+    assert made.status_code == 201, made.text
+    told = made.json()
+    assert (told["version"], told["state"], told["dataset_name"]) == (1, "queued", "Dataset501_Two_organs")
+    assert (told["cases"], told["labels"], told["left_out"]) == (["done"], {"liver": 1}, LEFT_OUT)
+    assert told["created_by"] == "admin"
+    address = f"/exports/{told['id']}"
+    problem(place.get(f"{address}/download"), 409, "not_open")
+    with place.server.database.read() as session:
+        job = session.scalars(sa.select(Job).filter_by(kind=JobKind.EXPORT)).one()
+    assert job.project_id == place.project.id
+    place.work()
+    done = place.get(address).json()
+    assert (done["state"], done["progress"], done["error"]) == ("done", 1.0, None)
+    answer = place.get(f"{address}/download", by="researcher")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"] == 'attachment; filename="Dataset501_Two_organs.zip"'
+    folder = place.server.settings.exports_dir / told["id"] / "Dataset501_Two_organs"
+    expected = {
+        f"Dataset501_Two_organs/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert {name: archive.read(name) for name in archive.namelist()} == expected
+    assert "Dataset501_Two_organs/crowdmask_manifest.json" in expected
+    assert place.get(f"{address}/download").content == answer.content
+    second = place.export(by="researcher", name="Livers", dataset_id=7).json()
+    assert (second["version"], second["dataset_name"]) == (2, "Dataset007_Livers")
+    assert [one["version"] for one in place.get(f"/projects/{place.project.id}/exports").json()] == [2, 1]
+
+
+def test_a_changed_folder_is_not_given_out(place: Place) -> None:
+    told = place.export().json()
+    place.work()
+    folder = place.server.settings.exports_dir / told["id"] / told["dataset_name"]
+    (folder / "crowdmask_manifest.json").write_text("{}")
+    problem(place.get(f"/exports/{told['id']}/download"), 500, "blob_corrupt")
+    (folder / "crowdmask_manifest.json").unlink()
+    problem(place.get(f"/exports/{told['id']}/download"), 500, "blob_missing")
+
+
+def test_a_failed_export_says_why(place: Place) -> None:
+    told = place.export().json()
+    with place.server.database.read() as session:
+        mask = session.scalars(sa.select(Segmentation.mask_sha256)).one()
+    place.server.storage.path(mask).unlink()
+    place.work()
+    failed = place.get(f"/exports/{told['id']}").json()
+    assert failed["state"] == "failed"
+    assert mask in failed["error"]
+    problem(place.get(f"/exports/{told['id']}/download"), 409, "not_open")
+
+
+def test_exports_are_for_admins_and_researchers_and_strangers_see_none(place: Place) -> None:
+    """Fault 52."""
+    export_id = UUID(place.export().json()["id"])
+    urls = [
+        f"/projects/{place.project.id}/exports",
+        f"/projects/{place.project.id}/exports/preview",
+        f"/exports/{export_id}",
+        f"/exports/{export_id}/download",
+    ]
+    for url in urls:
+        for name in ("annotator", "reviewer"):
+            problem(place.get(url, by=name), 403, "not_allowed")
+        problem(place.get(url, by="stranger"), 404, "not_found")
+    problem(place.export(by="reviewer"), 403, "not_allowed")
+    problem(place.export(by="stranger"), 404, "not_found")
+    with place.server.database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Export)) == 1
+
+
+def test_a_zip_of_large_files_is_given_away_in_pieces(tmp_path: Path) -> None:
+    folder = tmp_path / "Dataset001_Large"
+    folder.mkdir()
+    (folder / "image").write_bytes(np.random.default_rng(0).bytes(5 * 2**20 + 3))
+    (folder / "empty").touch()
+    pieces = list(zipped(folder))
+    assert max(len(piece) for piece in pieces) <= 2**20
+    with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as archive:
+        assert archive.namelist() == ["Dataset001_Large/empty", "Dataset001_Large/image"]
+        assert archive.read("Dataset001_Large/image") == (folder / "image").read_bytes()
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+@pytest.mark.slow
+def test_a_zip_holds_a_file_of_more_than_four_gigabytes(tmp_path: Path) -> None:
+    folder = tmp_path / "Dataset001_Huge"
+    folder.mkdir()
+    with (folder / "image").open("wb") as file:
+        file.truncate(2**32 + 5)  # takes no room on the disk
+    (folder / "last").write_bytes(b"last")
+    made = tmp_path / "made.zip"
+    with made.open("wb") as target:
+        for piece in zipped(folder):  # zeros stay holes
+            if piece.strip(b"\0"):
+                target.write(piece)
+            else:
+                target.seek(len(piece), io.SEEK_CUR)
+    with zipfile.ZipFile(made) as archive:
+        assert archive.getinfo("Dataset001_Huge/image").file_size == 2**32 + 5
+        assert archive.read("Dataset001_Huge/last") == b"last"
