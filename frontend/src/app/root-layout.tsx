@@ -12,7 +12,7 @@ import { applyUpdate, isUpdateReady, subscribeToUpdate } from "./pwa";
 import "./root-layout.css";
 
 // Not needed to show a page, and it brings the queue's storage.
-const SavingNote = lazy(() => import("./saving-note"));
+const SavingNote = lazy(() => import("./saving-note").catch(() => ({ default: () => null })));
 
 /** Frame of every page: skip link, the page, a quiet note when a newer version waits. */
 export function RootLayout() {
@@ -64,11 +64,11 @@ function Frame({ isPublic, children }: { isPublic: boolean; children: ReactNode 
         </Link>
         {known ? <Navigation me={known} /> : null}
       </header>
-      {known ? (
+      {isPublic && !known ? null : (
         <Suspense>
-          <SavingNote accountId={known.id} />
+          <SavingNote accountId={known?.id ?? null} />
         </Suspense>
-      ) : null}
+      )}
       <main id="main" className="cm-page-main" tabIndex={-1}>
         {children}
       </main>

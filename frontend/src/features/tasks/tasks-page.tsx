@@ -19,8 +19,28 @@ export function TasksPage() {
   return (
     <>
       <PageHead title={t`Your tasks`} />
-      {me.data ? <Tasks me={me.data} /> : me.isError ? <ProblemNote error={me.error} /> : <Loading />}
+      {me.data ? (
+        <Tasks me={me.data} />
+      ) : me.isError ? (
+        <ProblemNote error={me.error} />
+      ) : (
+        <Waiting isOffline={me.fetchStatus === "paused"} />
+      )}
     </>
+  );
+}
+
+function Waiting({ isOffline }: { isOffline: boolean }) {
+  const { t } = useLingui();
+  if (!isOffline) return <Loading />;
+  return (
+    <EmptyState title={t`You are offline`}>
+      <p>
+        <Trans>
+          Your tasks are shown as soon as you are connected again. What you have drawn is kept on this device.
+        </Trans>
+      </p>
+    </EmptyState>
   );
 }
 
@@ -53,7 +73,11 @@ function Tasks({ me }: { me: Schema<"MeAnswer"> }) {
   }
   // What is known stays on the screen when a later refresh fails.
   if (!assignments.data) {
-    return assignments.isError ? <ProblemNote error={assignments.error} /> : <Loading />;
+    return assignments.isError ? (
+      <ProblemNote error={assignments.error} />
+    ) : (
+      <Waiting isOffline={assignments.fetchStatus === "paused"} />
+    );
   }
   return (
     <>

@@ -1,5 +1,5 @@
 import { I18nProvider } from "@lingui/react";
-import { QueryClientProvider } from "@tanstack/react-query";
+import { onlineManager, QueryClientProvider } from "@tanstack/react-query";
 import {
   createMemoryHistory,
   createRootRoute,
@@ -229,4 +229,17 @@ it("hides what was given back before anything was saved", () => {
 it("writes an organ's name as it stands within a sentence", () => {
   expect(withinSentence("Left kidney")).toBe("left kidney");
   expect(withinSentence("IVC")).toBe("IVC");
+});
+
+it("says that there is no network, and goes on by itself when there is one", async () => {
+  tasks = [task("1", "Liver")];
+  onlineManager.setOnline(false);
+  try {
+    open();
+    expect(await screen.findByRole("heading", { name: "You are offline" })).toBeTruthy();
+    onlineManager.setOnline(true);
+    expect(await screen.findByRole("heading", { name: "Box the liver" })).toBeTruthy();
+  } finally {
+    onlineManager.setOnline(true);
+  }
 });
