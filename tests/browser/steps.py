@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.browser.workspace import Workspace
+from tests.browser.workspace import Box, Workspace, key_slices
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -34,3 +34,12 @@ def finish(
     press("Submit")
     expect(work.page.get_by_role("dialog", name="Not finished yet")).to_be_hidden()
     expect(work.page.get_by_role("button", name="Finish and next task")).to_be_visible()
+
+
+def box_by_mouse(work: Workspace, boxes: dict[int, Box]) -> None:
+    """The whole of a task."""
+    keys = key_slices(sorted(boxes))
+    for z in keys:
+        work.go(z, work.wheel)
+        work.draw_by_mouse(boxes[z])
+    finish(work, keys, step=work.wheel, press=lambda name: work.page.get_by_role("button", name=name).click())

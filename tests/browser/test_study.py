@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.admin import PATIENTLY, AdminPages
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.organs import LABELS, Organs, organs_of
-from tests.browser.platform import RunningPlatform, production_platform
+from tests.browser.platform import RunningPlatform
 from tests.browser.steps import finish, join
 from tests.browser.workspace import Box, Workspace, key_slices, open_task
 
@@ -79,36 +79,6 @@ def test_people_box_a_scan_by_mouse_touch_and_keys_and_the_admin_sees_it_become_
     assert "Dataset501_Abdomen/crowdmask_manifest.json" in names
 
 
-@pytest.mark.postgres
-@pytest.mark.redis
-def test_the_processes_of_production_carry_a_task_from_the_browser_to_its_mask(
-    site: None,
-    open_page: "OpenPage",
-    sample_data: Path,
-    migrated_postgresql: str,
-    postgresql_server: "object",
-    redis_url: str,
-    tmp_path: Path,
-) -> None:
-    organs = organs_of(sample_data, tmp_path, only=slice(60, 84))
-    database_url = postgresql_server.url_of(migrated_postgresql)  # type: ignore[attr-defined]
-    try:
-        with production_platform(
-            tmp_path / "data", database_url=database_url, redis_url=redis_url
-        ) as production:
-            admin = AdminPages(open_page(), production.url)
-            admin.sign_in(production.admin_link)
-            admin.create_project("Kidney", LABELS[:1])
-            admin.upload(organs.ct, name="CT 1")
-            person = join(open_page(), admin.invite(note="Eva"), "Eva")
-            admin.hand_out("right kidney in CT 1")
-            person.get_by_role("button", name="Next task").click()
-            _box_by_mouse(Workspace(person), organs.boxes["right kidney"])
-            Workspace(person).mask_is_ready()
-    finally:
-        postgresql_server.empty(migrated_postgresql)  # type: ignore[attr-defined]
-
-
 def _box_the_liver_by_mouse(page: "Page", table: "Page", boxes: dict[int, Box]) -> "Page":
     """With everything that can come between: refused submission, no network, a closed tab, a second tab.
 
@@ -159,14 +129,6 @@ def _box_the_liver_by_mouse(page: "Page", table: "Page", boxes: dict[int, Box]) 
         work.draw_by_mouse(boxes[z])
     finish(work, keys, step=work.wheel, press=lambda name: page.get_by_role("button", name=name).click())
     return page
-
-
-def _box_by_mouse(work: Workspace, boxes: dict[int, Box]) -> None:
-    keys = key_slices(sorted(boxes))
-    for z in keys:
-        work.go(z, work.wheel)
-        work.draw_by_mouse(boxes[z])
-    finish(work, keys, step=work.wheel, press=lambda name: work.page.get_by_role("button", name=name).click())
 
 
 def _box_by_touch(work: Workspace, boxes: dict[int, Box]) -> None:

@@ -34,8 +34,7 @@ def changed(settings: Settings, **changes: Any) -> Settings:
 
 def environment(settings: Settings) -> dict[str, str]:
     """What gives another process the same settings."""
-    named = {f"CROWDMASK_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
-    return os.environ | named | {"PYTHONPATH": str(REPOSITORY)}
+    return os.environ | settings.environment() | {"PYTHONPATH": str(REPOSITORY)}
 
 
 class Worker:

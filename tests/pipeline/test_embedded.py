@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from crowdmask.core.errors import Conflict, ErrorCode, Unavailable
-from crowdmask.embedded import copy_dataset, prepared, progress_bar, running
+from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput, Unavailable
+from crowdmask.demo import phantom_files
+from crowdmask.embedded import copy_dataset, import_into_project, prepared, progress_bar, running
 from crowdmask.infra.settings import Settings
+from crowdmask.models import Project, Volume
+from crowdmask.serve import listen
 from tests import factories
 
 
@@ -55,3 +58,40 @@ def test_names_with_brackets_are_shown_as_they_are(tmp_path: Path) -> None:
     with progress_bar(Console(file=written, width=120)) as progress:
         progress.add_task("Ingesting ct[/old][left]", total=1.0, completed=1.0)
     assert "ct[/old][left]" in written.getvalue()
+
+
+def test_an_import_that_is_refused_leaves_neither_project_nor_volume(tmp_path: Path) -> None:
+    settings = Settings.for_folder(tmp_path / "data")
+    with prepared(settings) as platform:
+        with pytest.raises(InvalidInput) as refused:
+            import_into_project(
+                platform,
+                project_name="Abdomen",
+                label_names=["liver"],
+                files=phantom_files(settings.work_dir),  # its reference holds five labels
+                console=Console(file=io.StringIO()),
+            )
+        assert refused.value.code is ErrorCode.LABEL_VALUES_INVALID
+        with platform.database.read() as session:
+            assert session.query(Project).count() == session.query(Volume).count() == 0
+
+
+def test_the_server_does_not_listen_for_other_computers_without_https(tmp_path: Path) -> None:
+    settings = Settings.for_folder(tmp_path / "data", host="0.0.0.0", port=0)
+    with pytest.raises(InvalidInput) as refused:
+        listen(settings)
+    assert refused.value.code is ErrorCode.PUBLIC_URL_NEEDED
+    assert "docs/deploy.md" in refused.value.hint
+
+
+def test_a_port_in_use_is_passed_over_or_refused_when_it_was_asked_for(tmp_path: Path) -> None:
+    settings = Settings.for_folder(tmp_path / "data", port=0)
+    first, taken = listen(settings)
+    with taken:
+        second, free = listen(first)
+        with free:
+            assert first.port < second.port < first.port + 10
+        with pytest.raises(InvalidInput) as refused:
+            listen(first, exactly=True)
+    assert refused.value.code is ErrorCode.OPTION_INVALID
+    assert str(first.port) in refused.value.message

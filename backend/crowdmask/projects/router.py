@@ -33,7 +33,7 @@ from crowdmask.projects.schemas import (
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
 from crowdmask.web.state import Server
-from crowdmask.web.uploads import received_file
+from crowdmask.web.uploads import COUNTED_BY_US, received_file
 
 router = APIRouter(tags=["projects"])
 
@@ -95,7 +95,7 @@ def delete_label(project_id: UUID, label_index: int, session: WriteSession, acto
 @router.post(
     "/projects/{project_id}/labels/{label_index}/pictures",
     status_code=201,
-    max_body_size=LARGEST_PICTURE,
+    max_body_size=COUNTED_BY_US,
     **needs(Permission.ADMIN),
 )
 async def add_picture(
@@ -107,7 +107,7 @@ async def add_picture(
     caption: Annotated[str, Query(max_length=200)] = "",
 ) -> PictureAnswer:
     """Add a picture to a label's guide: PNG, JPEG or WebP as the body. It is encoded anew as PNG."""
-    async with received_file(request, server) as path:
+    async with received_file(request, server, largest=LARGEST_PICTURE) as path:
         return await pictures.run_add_picture(
             server.database,
             server.storage,

@@ -1,54 +1,25 @@
 """Volumes: upload, look at slice by slice, delete; and the reference masks that come with them."""
 
-import errno
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path as FilePath
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from starlette.requests import ClientDisconnect
 
 from crowdmask.accounts.deps import CurrentActor
-from crowdmask.core.errors import ErrorCode, InvalidInput, Unavailable
 from crowdmask.models import ReferenceOrigin
 from crowdmask.volumes import queries, service, slices, uploads
 from crowdmask.volumes.schemas import ReferenceAnswer, VolumeAnswer
 from crowdmask.web.pages import Page, Paging
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
-from crowdmask.web.state import Server, ServerState
-from crowdmask.web.uploads import received_file
+from crowdmask.web.state import Server
+from crowdmask.web.uploads import COUNTED_BY_US, received_file
 
 router = APIRouter(tags=["volumes"])
 
 Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 Value = Annotated[float, Query(allow_inf_nan=False)]
 _IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
-#: ``received_file`` counts the bytes and refuses too many of them as everything is refused; the framework does not.
-_COUNTED_BY_US = 2**62
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
-@asynccontextmanager
-async def _body(request: Request, server: ServerState) -> AsyncIterator[FilePath]:
-    """``received_file``, where what happens on the way is a refusal like any other: nothing was stored."""
-    try:
-        async with received_file(request, server) as path:
-            yield path
-    except ClientDisconnect:
-        raise InvalidInput(
-            ErrorCode.REQUEST_INVALID, "The upload was interrupted.", hint="Send the file again."
-        ) from None
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise Unavailable(
-            ErrorCode.STORAGE_FULL,
-            f"The disk that holds the data folder is full ({error.strerror}).",
-            hint="Make room on it, then send the file again.",
-        ) from error
 
 
 @router.get("/projects/{project_id}/volumes", **needs(Permission.SEES_ALL))
@@ -62,7 +33,7 @@ def list_volumes(
 @router.post(
     "/projects/{project_id}/volumes",
     status_code=201,
-    max_body_size=_COUNTED_BY_US,
+    max_body_size=COUNTED_BY_US,
     responses={200: {"model": VolumeAnswer, "description": "The project has these voxels already."}},
     **needs(Permission.ADMIN),
 )
@@ -84,7 +55,7 @@ async def upload_volume(
     under its name, with the reason, until it is deleted or a usable file of that name is uploaded.
     """
     await uploads.check_upload_volume(server, actor, project_id=project_id, name=name)
-    async with _body(request, server) as path:
+    async with received_file(request, server) as path:
         volume, is_new = await uploads.run_upload_volume(
             server,
             actor,
@@ -113,7 +84,7 @@ def delete_volume(volume_id: UUID, session: WriteSession, actor: CurrentActor) -
 @router.post(
     "/volumes/{volume_id}/reference",
     status_code=201,
-    max_body_size=_COUNTED_BY_US,
+    max_body_size=COUNTED_BY_US,
     **needs(Permission.ADMIN),
 )
 async def upload_reference(
@@ -126,7 +97,7 @@ async def upload_reference(
 ) -> ReferenceAnswer:
     """Upload a label map (NIfTI) of the volume as the body; its integers are those of the project's labels."""
     await uploads.check_upload_reference(server, actor, volume_id=volume_id)
-    async with _body(request, server) as path:
+    async with received_file(request, server) as path:
         return await uploads.run_upload_reference(
             server, actor, volume_id=volume_id, path=path, origin=origin, assume_affine=assume_affine
         )

@@ -48,7 +48,11 @@ export function AdminLayout() {
             <Link to="/tasks">
               <Trans>Your tasks</Trans>
             </Link>
-            {me.data ? <span className="cm-admin-me cm-quiet">{me.data.name}</span> : null}
+            {me.data ? (
+              <Link to="/account" className="cm-admin-me">
+                {me.data.name}
+              </Link>
+            ) : null}
           </nav>
         </AppShell.Header>
         <AppShell.Main id="main" tabIndex={-1}>
