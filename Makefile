@@ -62,7 +62,7 @@ test: $(VENV)/.ready-dev ## lint, then every test; ends with "tests: N s"
 	$(BIN)/pytest -q -n 2 tests/architecture tests/core tests/infra
 	$(BIN)/pytest -q -n 2 tests/api
 	export OMP_NUM_THREADS=1
-	$(BIN)/pytest -q -n 2 --dist loadfile tests/browser/test_study.py tests/browser  # the longest one first
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/browser/test_study.py tests/browser  # the longest one first
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/jobs tests/faults
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/pipeline tests/ml
 	echo "tests: $$SECONDS s"

@@ -6,17 +6,15 @@ Prints its table with the conditions and writes ``build/bench/spine.json``.
 
 import argparse
 import json
-import os
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from conditions import conditions
 
 from crowdmask.core.phantom import LIVER, abdominal_phantom
 from crowdmask.core.simulate import ideal_boxes
@@ -46,30 +44,6 @@ def _time(step: str, calls: list[Callable[[], object]]) -> Timing:
         call()
         taken.append((time.perf_counter() - start) * 1000)
     return Timing(step, len(taken), float(np.median(taken)), float(np.percentile(taken, 95)))
-
-
-def _conditions(model: str, runtime: str) -> dict[str, object]:
-    return {
-        "machine": platform.machine(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "load_at_start": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "numpy": version("numpy"),
-        "torch": version("torch"),
-        "model": model,
-        "runtime": runtime,
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.processor()
-    )
 
 
 def measure(slices: int) -> tuple[dict[str, object], list[Timing]]:
@@ -110,9 +84,9 @@ def measure(slices: int) -> tuple[dict[str, object], list[Timing]]:
 
     decode(first)
     decoded = _time("decode one box", [lambda z=z: decode(z) for z in chosen])
-    conditions = _conditions(segmenter.name, segmenter.runtime)
-    conditions |= {"volume": list(phantom.voxels.shape), "embedding_bytes": len(stored[first])}
-    return conditions, [write, read, encoded, restored, decoded]
+    found = conditions("numpy", "torch") | {"model": segmenter.name, "runtime": segmenter.runtime}
+    found |= {"volume": list(phantom.voxels.shape), "embedding_bytes": len(stored[first])}
+    return found, [write, read, encoded, restored, decoded]
 
 
 def main() -> None:
@@ -120,11 +94,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--slices", type=int, default=20, help="how many slices (default 20)")
-    conditions, timings = measure(parser.parse_args().slices)
+    found, timings = measure(parser.parse_args().slices)
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    document = {"conditions": conditions, "timings": [asdict(timing) for timing in timings]}
+    document = {"conditions": found, "timings": [asdict(timing) for timing in timings]}
     RESULT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    print(", ".join(f"{name} {value}" for name, value in conditions.items()), file=sys.stderr)
+    print(", ".join(f"{name} {value}" for name, value in found.items()), file=sys.stderr)
     print(f"{'step':<46}{'calls':>6}{'median ms':>12}{'95 % ms':>10}")
     for timing in timings:
         print(f"{timing.step:<46}{timing.calls:>6}{timing.median_ms:>12.2f}{timing.p95_ms:>10.2f}")

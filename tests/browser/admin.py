@@ -40,7 +40,7 @@ class AdminPages:
         return found[0]
 
     def go(self, place: str) -> None:
-        """To a page of the project: scans, tasks, people, datasets, evaluations, jobs, or "" for the progress."""
+        """To a page of the project: scans, organs, tasks, people, datasets, evaluations, jobs, or "" for the progress."""
         self.page.goto(f"{self.project_url}/{place}".rstrip("/"))
 
     def choose_scans(self, *files: Path) -> None:

@@ -130,7 +130,7 @@ class NiftiStream:
             if not source and not piece and not self._inflate.eof:
                 raise InvalidInput(
                     ErrorCode.NIFTI_TRUNCATED,
-                    "The file ends in the middle of its gzip stream.",
+                    "The file was cut off: its compressed content ends too early.",
                     hint=_DAMAGED,
                 )
             self._pending = self._inflate.unconsumed_tail

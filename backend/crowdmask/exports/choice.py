@@ -23,6 +23,12 @@ CHOICE_RULE = (
     "masks, that of the answer submitted first is taken"
 )
 
+_NOT_READY = {
+    VolumeState.QUARANTINED: "its file was refused",
+    VolumeState.INGESTING: "it is still being read",
+    VolumeState.FAILED: "it could not be read",
+}
+
 
 @dataclass(frozen=True, eq=False)
 class _Answer:
@@ -64,7 +70,7 @@ def select_cases(
     left_out: list[LeftOut] = []
     for volume in volumes:
         if volume.state is not VolumeState.READY:
-            left_out.append(LeftOut(volume.name, f"the volume is {volume.state.value}"))
+            left_out.append(LeftOut(volume.name, _NOT_READY[volume.state]))
             continue
         keys = [(volume.id, label.index) for label in labels]
         chosen = [

@@ -12,7 +12,7 @@ from crowdmask.assignments.overview import completeness_by_id
 from crowdmask.assignments.policy import require_sees_all
 from crowdmask.assignments.queries import active_seconds
 from crowdmask.core.distribution import slots_needed
-from crowdmask.core.lifecycle import AssignmentState
+from crowdmask.core.lifecycle import AssignmentState, VolumeState
 from crowdmask.models import (
     Account,
     Annotation,
@@ -54,7 +54,14 @@ def summary(session: Session, actor: Actor, *, project_id: UUID) -> ProgressSumm
         shares[task_id].append(counted[annotation_id].share)
     needed = {task_id: slots_needed(overlap, absent) for task_id, overlap, _, absent, _ in tasks}
     return ProgressSummary(
-        volumes=_count(session, sa.select(Volume.id).where(Volume.project_id == project_id)),
+        volumes=_count(
+            session,
+            sa.select(Volume.id).where(
+                # A refused file is no scan.
+                Volume.project_id == project_id,
+                Volume.state != VolumeState.QUARANTINED,
+            ),
+        ),
         tasks=len(tasks),
         tasks_complete=sum(submitted >= needed[task_id] for task_id, _, submitted, _, _ in tasks),
         share=sum(task_share(shares[task_id], needed[task_id]) for task_id in needed) / (len(tasks) or 1),

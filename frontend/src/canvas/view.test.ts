@@ -10,7 +10,6 @@ import {
   fitted,
   panned,
   placeOf,
-  resized,
   toScreen,
   toSlice,
   zoomedAt,
@@ -34,7 +33,10 @@ describe("the viewport", () => {
       for (let i = 0; i < 8; i++) {
         view = zoomedAt(view, { x: next(0, view.width), y: next(0, view.height) }, next(0.3, 3));
         view = panned(view, next(-400, 400), next(-400, 400));
-        if (i % 3 === 0) view = resized(view, next(200, 2000), next(200, 1200));
+        if (i % 3 === 0) {
+          const other = createViewport(next(200, 2000), next(200, 1200), SIZE, view.spacing);
+          view = atPlace(other, placeOf(view));
+        }
       }
       const point = { x: next(0, 512), y: next(0, 300) };
       const back = toSlice(view, toScreen(view, point));

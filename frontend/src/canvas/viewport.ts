@@ -101,11 +101,6 @@ export function panned(view: Viewport, dx: number, dy: number): Viewport {
   return clamped({ ...view, center: { x, y } });
 }
 
-/** The same place in the middle at the same scale, on a canvas of another size. */
-export function resized(view: Viewport, width: number, height: number): Viewport {
-  return clamped({ ...view, width, height });
-}
-
 /** Zoom and place, to be remembered per task; independent of the canvas's size. */
 export interface Place {
   readonly center: Point;

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from crowdmask.core import nifti
-from crowdmask.core.lifecycle import AnnotationState, AssignmentState, JobState
+from crowdmask.core.lifecycle import AnnotationState, AssignmentState, JobState, VolumeState
 from crowdmask.core.volume import Grid
 from crowdmask.exports.archive import zipped
 from crowdmask.infra.storage import LocalStorage
@@ -70,6 +70,8 @@ def place(server: AppServer, tmp_path: Path) -> Place:
             session, project, name="done", shape=GRID.shape, source_sha256=source_sha256
         )
         factories.add_task(session, factories.add_volume(session, project, name="open"))
+        for state in (VolumeState.QUARANTINED, VolumeState.INGESTING, VolumeState.FAILED):
+            factories.add_volume(session, project, name=state.value, state=state)
         assignment = factories.add_assignment(
             session,
             factories.add_task(session, volume),
@@ -95,7 +97,12 @@ def place(server: AppServer, tmp_path: Path) -> Place:
     return Place(server, people, project)
 
 
-LEFT_OUT = [{"volume_name": "open", "reason": "liver has 0 of 1 answers"}]
+LEFT_OUT = [
+    {"volume_name": "failed", "reason": "it could not be read"},
+    {"volume_name": "ingesting", "reason": "it is still being read"},
+    {"volume_name": "open", "reason": "liver has 0 of 1 answers"},
+    {"volume_name": "quarantined", "reason": "its file was refused"},
+]
 
 
 def test_a_preview_says_what_would_go_in_and_freezes_nothing(place: Place) -> None:

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from crowdmask.annotations.policy import ClientTimes
 from crowdmask.annotations.queries import completeness_of, document_of
 from crowdmask.core.completeness import completeness
-from crowdmask.core.lifecycle import JobState
+from crowdmask.core.lifecycle import JobState, VolumeState
 from crowdmask.core.operations import MarkAbsent
 from crowdmask.infra.db import Database
-from crowdmask.models import Account, Annotation, Job, Volume
+from crowdmask.models import Account, Annotation, Job, Project, Volume
 from tests import factories, studies
 from tests.api.server import AppServer, problem
 
@@ -79,6 +79,9 @@ def test_summary_and_people_count_what_was_done(server: AppServer, database: Dat
     for revision, (began, sent) in enumerate(((0, 30_000), (40_000, 60_000), (3_600_000, 3_600_000))):
         times = ClientTimes(began, sent)
         studies.save(database, other, MarkAbsent(0, 1), revision=revision, client_times=times)
+    with database.write() as session:
+        project = session.get_one(Project, study.project_id)
+        factories.add_volume(session, project, name="refused", state=VolumeState.QUARANTINED)
     admin = server.sign_in(study.admin)
     address = f"/api/v1/projects/{study.project_id}/progress"
     assert admin.get(f"{address}/summary").json() == {

@@ -7,7 +7,6 @@ import {
   fitted,
   type Place,
   placeOf,
-  resized,
   type Viewport,
   wholeSlice,
 } from "@/canvas/viewport";
@@ -23,7 +22,7 @@ export interface LookSnapshot {
 
 interface Kept {
   readonly window?: Window;
-  readonly place?: Place;
+  readonly place?: Place | undefined;
   readonly z?: number;
 }
 
@@ -53,14 +52,13 @@ export class Look extends Store<LookSnapshot> {
     return this.kept.z;
   }
 
+  /** The place a person chose stays in the middle at its zoom; else the body is fitted, whatever the screen's size becomes. */
   resize(width: number, height: number): void {
-    const { view } = this.getSnapshot();
     if (width <= 0 || height <= 0) return;
-    if (view !== null) return this.set({ view: resized(view, width, height) });
-    const fresh = createViewport(width, height, this.options.size, this.options.spacing);
+    const view = createViewport(width, height, this.options.size, this.options.spacing);
     const { place } = this.kept;
-    this.set({ view: place === undefined ? fresh : atPlace(fresh, place) });
-    if (place === undefined && this.body !== null) this.fit();
+    this.set({ view: place === undefined ? view : atPlace(view, place) });
+    if (place === undefined) this.fitBody();
   }
 
   /** The first picture: show the body, not the air around it, unless this person had already chosen a place. */
@@ -68,14 +66,13 @@ export class Look extends Store<LookSnapshot> {
     if (this.body !== null) return;
     const { size, values: scale, air } = this.options;
     this.body = bodyBox(values, size, (air - scale.offset) / scale.scale);
-    if (this.kept.place === undefined) this.fit();
+    if (this.kept.place === undefined) this.fitBody();
   }
 
-  /** Show the whole body. */
+  /** Show the whole body, and go on doing so. */
   readonly fit = (): void => {
-    const { view } = this.getSnapshot();
-    if (view === null) return;
-    this.set({ view: fitted(view, this.body ?? wholeSlice(this.options.size), 10) });
+    this.keep({ place: undefined });
+    this.fitBody();
   };
 
   setView(view: Viewport): void {
@@ -90,6 +87,12 @@ export class Look extends Store<LookSnapshot> {
 
   rememberSlice(z: number): void {
     this.keep({ z });
+  }
+
+  private fitBody(): void {
+    const { view } = this.getSnapshot();
+    if (view === null) return;
+    this.set({ view: fitted(view, this.body ?? wholeSlice(this.options.size), 10) });
   }
 
   private keep(change: Kept): void {

@@ -1,18 +1,13 @@
 /** From gestures on the viewer to changes of the work: keeps where a drag began, in slice coordinates. */
+import { t } from "@lingui/core/macro";
 import { boxesOn } from "@/canvas/document";
 import { type Box, moveBox, type Point, resizeBox, snapBox } from "@/canvas/geometry";
 import { type GestureSettings, Gestures, type Intent } from "@/canvas/gestures";
 import { type Hit, hitTest, REACH_MOUSE, REACH_TOUCH } from "@/canvas/hit";
 import { boxToScreen, panned, toSlice, type Viewport, zoomedAt } from "@/canvas/viewport";
 import { draggedWindow } from "@/canvas/window";
+import type { Toasts } from "@/shared/ui/toast";
 import type { Session, Work } from "./session";
-
-export interface PointingHost {
-  /** A box was drawn or changed. */
-  onDrawn(z: number): void;
-  /** The work could not take it. */
-  onRefused(): void;
-}
 
 interface Begun {
   readonly from: Point;
@@ -27,7 +22,7 @@ export class Pointing {
   constructor(
     private readonly session: Session,
     private readonly work: Work,
-    private readonly host: PointingHost,
+    private readonly toasts: Toasts,
   ) {
     this.gestures = new Gestures(this.hitAt, this.take);
   }
@@ -57,7 +52,7 @@ export class Pointing {
       this.on(intent);
     } catch {
       this.work.editor.setDraft(null);
-      this.host.onRefused();
+      this.refused();
     }
   };
 
@@ -72,13 +67,13 @@ export class Pointing {
         return;
       case "draw-preview":
       case "draw-commit": {
-        if (readOnly) return intent.kind === "draw-commit" ? this.host.onRefused() : undefined;
+        if (readOnly) return intent.kind === "draw-commit" ? this.refused() : undefined;
         const from = this.begun?.from ?? toSlice(view, intent.from);
         const box = snapBox(from, toSlice(view, intent.to), size);
         if (intent.kind === "draw-preview") return editor.setDraft({ trackId: null, box });
         this.begun = null;
         editor.drawBox(z, box);
-        return this.host.onDrawn(z);
+        return this.drawn(z);
       }
       case "draw-cancel":
       case "edit-cancel":
@@ -98,7 +93,7 @@ export class Pointing {
           return editor.setDraft({ trackId: intent.trackId, box: changed });
         }
         editor.editBox(intent.trackId, z, changed);
-        return this.host.onDrawn(z);
+        return this.drawn(z);
       }
       case "pan":
         return look.setView(panned(view, intent.dx, intent.dy));
@@ -111,6 +106,15 @@ export class Pointing {
       case "tap":
         return editor.select(intent.hit?.trackId ?? null);
     }
+  }
+
+  private drawn(z: number): void {
+    const slice = z + 1;
+    this.toasts.announce(t`Box kept on slice ${slice}`);
+  }
+
+  private refused(): void {
+    this.toasts.show({ text: t`Nothing can be drawn here now.`, lasts: 3_000 });
   }
 
   private boxOf(trackId: string): Box | null {

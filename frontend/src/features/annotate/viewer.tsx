@@ -38,14 +38,8 @@ export function Viewer({ session, work, space, said }: ViewerProps) {
   const n = shown.states.length;
   const number = z + 1;
 
-  const pointing = useMemo(
-    () =>
-      new Pointing(session, work, {
-        onDrawn: (at) => toasts.announce(t`Box kept on slice ${at + 1}`),
-        onRefused: () => toasts.show({ text: t`Nothing can be drawn here now.`, lasts: 3_000 }),
-      }),
-    [session, work, toasts, t],
-  );
+  // Texts that arrive later must not end a drag: it finds its words when it says them.
+  const pointing = useMemo(() => new Pointing(session, work, toasts), [session, work, toasts]);
 
   useEffect(() => {
     pointing.configure({ draw: shown.tool, twoFingers: "zoom" });

@@ -180,17 +180,9 @@ function VolumeRow({
       <td data-number>{volume.tasks}</td>
       <td>
         <div className="cm-row" data-wrap="never">
-          {volume.state === "ready" ? (
-            <Button
-              size="small"
-              aria-label={
-                volume.reference === null
-                  ? t`Add a reference to ${volume.name}`
-                  : t`Replace the reference of ${volume.name}`
-              }
-              onClick={onReference}
-            >
-              {volume.reference === null ? <Trans>Add a reference</Trans> : <Trans>Replace reference</Trans>}
+          {volume.state === "ready" && volume.reference === null ? (
+            <Button size="small" aria-label={t`Add a reference to ${volume.name}`} onClick={onReference}>
+              <Trans>Add a reference</Trans>
             </Button>
           ) : null}
           <Button size="small" variant="danger" aria-label={t`Delete ${volume.name}`} onClick={onDelete}>

@@ -10,7 +10,7 @@ export interface Toast {
   readonly lasts?: number;
 }
 
-interface Toasts {
+export interface Toasts {
   /** Show a short note at the bottom; it is read out too. */
   show(toast: Toast): void;
   /** Only read out (aria-live), for what the eye sees anyway, such as the slice's number. */

@@ -1,8 +1,4 @@
-"""The command line ``crowdmask-ml``: a thin layer over the library, without a server or a database.
-
-What a command needs is imported inside it, so that ``crowdmask-ml models list`` is instant. How a command speaks and
-ends: ``crowdmask.console``.
-"""
+"""``crowdmask-ml segment``: boxes in, a mask out."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,7 +11,6 @@ import typer
 from crowdmask.console import (
     AsJson,
     AssumeAffine,
-    Program,
     check_folder,
     check_output,
     print_json,
@@ -23,6 +18,7 @@ from crowdmask.console import (
     writing,
 )
 from crowdmask.core.errors import ErrorCode, InvalidInput
+from crowdmask_ml.cli.options import program
 
 if TYPE_CHECKING:
     from crowdmask.core.boxes_file import BoxesFile
@@ -30,18 +26,7 @@ if TYPE_CHECKING:
     from crowdmask.core.slicepack import PackSummary
     from crowdmask.core.windowing import Window
 
-program = Program("crowdmask-ml")
-app = typer.Typer(
-    help="Masks from bounding boxes. For research use only; not a medical device.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-models_app = typer.Typer(help="The models that can be used.", no_args_is_help=True)
-app.add_typer(models_app, name="models")
 
-
-@app.command()
 def segment(
     image_path: Annotated[Path, typer.Argument(metavar="IMAGE.nii.gz", help="The volume.")],
     boxes_path: Annotated[Path, typer.Argument(metavar="BOXES.json", help="Boxes file of that volume.")],
@@ -150,46 +135,6 @@ def segment(
     typer.echo(f"written to {output} and {provenance_path(output)}")
 
 
-@models_app.command("list")
-def list_models(as_json: AsJson = False) -> None:
-    """List the models, where their weights belong and whether they are there (not whether they are intact)."""
-    from crowdmask_ml.registry import DEFAULT_MODEL, MODELS
-
-    rows = [
-        {
-            "name": spec.name,
-            "default": spec.name == DEFAULT_MODEL,
-            "input_size": spec.input_size,
-            "preprocessing": spec.preprocessing.value,
-            "mask_rule": spec.mask_rule.value,
-            "licence": spec.licence,
-            "sha256": spec.sha256,
-            "source": spec.source,
-            "checkpoint": str(place) if (place := spec.usual_place()) is not None else None,
-            "present": spec.is_present(),
-        }
-        for spec in MODELS.values()
-    ]
-    if as_json:
-        print_json({"models": rows})
-        return
-    for row in rows:
-        presence = "present" if row["present"] else "missing"
-        mark = " (default)" if row["default"] else ""
-        typer.echo(f"{row['name']}{mark}: {presence}")
-        typer.echo(
-            f"    input {row['input_size']} px, {row['preprocessing']}, {row['mask_rule']}, {row['licence']}"
-        )
-        typer.echo(f"    weights {row['checkpoint'] or 'inside the package'}")
-        typer.echo(f"    from {row['source']}")
-        typer.echo(f"    sha256 {row['sha256']}")
-
-
-def main() -> None:
-    """Run the command line."""
-    program.run(app)
-
-
 def _boxes_by_label(boxes_file: "BoxesFile") -> "dict[int, dict[int, list[Box]]]":
     """Every slice that a track covers, with the track's own interpolation: the completion ``none``."""
     from crowdmask.core.tracks import boxes_by_slice
@@ -227,7 +172,3 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
             bar.update(task, completed=done, total=total)
 
         yield report
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,155 @@
+"""The commands that need no server and no data folder: files in, files or figures out."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crowdmask.cli.options import program
+from crowdmask.console import AsJson, AssumeAffine, check_output, print_json, readable, writing
+from crowdmask.core.errors import ErrorCode, InvalidInput
+
+if TYPE_CHECKING:
+    from crowdmask.core.metrics import Scores
+    from crowdmask.core.nifti import Image
+
+
+def simulate(
+    reference: Annotated[Path, typer.Argument(metavar="REF.nii.gz", help="Label map to derive boxes from.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="BOXES.json", help="Boxes file to write.")
+    ],
+    label: Annotated[list[int], typer.Option(help="Integer of the label; may be given several times.")],
+    annotator: Annotated[
+        str,
+        typer.Option(help="ideal: the paper's boxes; crowd: the same with an error on each edge."),
+    ] = "ideal",
+    jitter_mm: Annotated[
+        float | None,
+        typer.Option(help="Standard deviation of the crowd's error, in mm; default: 2.3."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the crowd's errors.")] = 0,
+    assume_affine: AssumeAffine = False,
+    as_json: AsJson = False,
+) -> None:
+    """Derive boxes from a reference mask, as an ideal or an imperfect annotator would draw them."""
+    import numpy as np
+
+    from crowdmask.core import boxes_file, simulate, tracks
+    from crowdmask.core.metrics import labels_present
+
+    if annotator not in list(simulate.Annotator):
+        known = " or ".join(simulate.Annotator)
+        raise InvalidInput(ErrorCode.OPTION_INVALID, f"There is no annotator {annotator!r}; it is {known}.")
+    if annotator == simulate.Annotator.IDEAL and jitter_mm is not None:
+        raise InvalidInput(
+            ErrorCode.OPTION_INVALID,
+            "The ideal annotator makes no errors, so --jitter-mm cannot be used.",
+            hint="Leave it out, or choose --annotator crowd.",
+        )
+    readable(reference)
+    check_output(output, reference)
+    image = _read_labels(reference, assume_affine=assume_affine)
+    present = labels_present(image.voxels)
+    documents = {}
+    for index in sorted(set(label)):
+        if index not in present:
+            held = ", ".join(str(value) for value in sorted(present)) or "none"
+            raise InvalidInput(
+                ErrorCode.LABEL_UNKNOWN, f"{reference} has no label {index}; the labels it holds: {held}."
+            )
+        documents[index] = simulate.simulate(
+            image.voxels == index,
+            annotator=simulate.Annotator(annotator),
+            grid=image.grid,
+            # Its own stream per label: the boxes of one do not depend on which others are asked for.
+            rng=np.random.default_rng([seed, index]),
+            jitter_mm=simulate.DEFAULT_JITTER_MM if jitter_mm is None else jitter_mm,
+        )
+    with writing(output):
+        boxes_file.write_boxes(output, boxes_file.BoxesFile(grid=image.grid, labels=documents))
+
+    counts = {}
+    for index, document in documents.items():
+        boxes = tracks.boxes_by_slice(document)
+        counts[str(index)] = {
+            "slices": len(boxes),
+            "boxes": sum(len(on_slice) for on_slice in boxes.values()),
+            "tracks": len(document.tracks),
+        }
+    if as_json:
+        print_json({"boxes_file": str(output.absolute()), "labels": counts})
+        return
+    for name, count in counts.items():
+        typer.echo(
+            f"label {name}: slices {count['slices']}, boxes {count['boxes']}, tracks {count['tracks']}"
+        )
+    typer.echo(f"written to {output}")
+
+
+def evaluate(
+    predicted: Annotated[Path, typer.Argument(metavar="PRED.nii.gz", help="Label map to score.")],
+    reference: Annotated[Path, typer.Argument(metavar="REF.nii.gz", help="Label map to score it against.")],
+    assume_affine: AssumeAffine = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score a label map against a reference on the same grid, label by label (flipped axes are matched)."""
+    from crowdmask.core import metrics
+    from crowdmask.core.volume import check_same_grid
+
+    made = _read_labels(predicted, assume_affine=assume_affine)
+    expected = _read_labels(reference, assume_affine=assume_affine)
+    check_same_grid(expected.grid, made.grid, image_name=str(reference), label_name=str(predicted))
+    if made.source.orientation != expected.source.orientation:
+        program.note("the two files store their axes differently; they were matched in space")
+    scores = metrics.evaluate(made.voxels, expected.voxels)
+    if as_json:
+        print_json({"labels": {str(index): _scores_json(score) for index, score in scores.items()}})
+    elif not scores:
+        typer.echo("Neither file holds a label: there is nothing to score.")
+    else:
+        _print_scores(scores)
+
+
+def _read_labels(path: Path, *, assume_affine: bool) -> "Image":
+    """A label map from a file that the user named; what was accepted but is worth saying goes to stderr."""
+    from crowdmask.core.nifti import read_label_map
+
+    image = read_label_map(readable(path), assume_affine=assume_affine)
+    for notice in image.notices:
+        program.note(f"{path}: {notice.text}")
+    return image
+
+
+def _scores_json(score: "Scores") -> dict[str, float | None]:
+    values = {
+        "volume_dice": score.volume_dice,
+        "slice_dice": score.slice_dice,
+        "slice_dice_all": score.slice_dice_all,
+    }
+    return {name: None if math.isnan(value) else value for name, value in values.items()}
+
+
+def _print_scores(scores: "dict[int, Scores]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    def shown(value: float) -> str:
+        return "-" if math.isnan(value) else f"{value:.4f}"
+
+    table = Table(
+        caption="slice Dice: slices with a prediction; all: slices of either mask", caption_justify="left"
+    )
+    for heading in ("label", "volume Dice", "slice Dice", "slice Dice, all", "slices", "reference slices"):
+        table.add_column(heading, justify="right")
+    for index, score in scores.items():
+        table.add_row(
+            str(index),
+            shown(score.volume_dice),
+            shown(score.slice_dice),
+            shown(score.slice_dice_all),
+            str(score.slices_predicted),
+            str(score.slices_reference),
+        )
+    Console().print(table)

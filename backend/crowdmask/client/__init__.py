@@ -1,0 +1,256 @@
+"""A small typed client of the HTTP API, for scripts and notebooks.
+
+    client = Client("https://crowdmask.example.org", token="...")   # a personal access token of your account page
+    project = client.create_project("Abdomen", labels=["spleen", "liver"])
+    volume = client.upload_volume(project.id, Path("ct.nii.gz"), name="CT 1")
+
+Every refusal of the server is raised as the same typed error that the server's own code raises: ``error.code``,
+``error.message``, ``error.hint``. A request that was not answered is sent again where sending it twice is harmless.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from crowdmask.client.transport import Progress, Transport
+from crowdmask.client.views import (
+    AnnotationView,
+    AssignmentView,
+    EvaluationView,
+    ExportView,
+    MaskView,
+    ProjectLabel,
+    ProjectView,
+    ReferenceView,
+    SaveView,
+    VolumeView,
+    annotation_of,
+    assignment_of,
+    export_of,
+    project_of,
+    volume_of,
+)
+from crowdmask.core.ids import new_id
+from crowdmask.core.operations import Operation
+
+__all__ = [
+    "AnnotationView",
+    "AssignmentView",
+    "Client",
+    "EvaluationView",
+    "ExportView",
+    "MaskView",
+    "ProjectLabel",
+    "ProjectView",
+    "ReferenceView",
+    "SaveView",
+    "VolumeView",
+]
+
+
+class Client:
+    """One account at one server; a context manager.
+
+    Args:
+        base_url: as people open it in the browser.
+        token: a personal access token with the scope that the calls need.
+        timeout_s: for each request; an upload may take longer as long as bytes move.
+    """
+
+    def __init__(self, base_url: str, token: str, *, timeout_s: float = 60.0) -> None:
+        self._transport = Transport(base_url, timeout_s, {"Authorization": f"Bearer {token}"})
+
+    @classmethod
+    def join(cls, invite_url: str, *, name: str, timeout_s: float = 60.0) -> Self:
+        """Accept an invite under a new account of that ``name``, and be its client by a token of 30 days.
+
+        Raises:
+            CrowdmaskError: ``link_invalid`` when the invite was used, has expired or was revoked.
+        """
+        base_url, _, invite_token = invite_url.partition("/join#")
+        parts = urlsplit(base_url)
+        guest = Transport(base_url, timeout_s, {"Origin": f"{parts.scheme}://{parts.netloc}"})
+        with closing(guest):
+            guest.post("/invites/accept", {"token": invite_token, "name": name})
+            made = guest.post("/me/tokens", {"name": "Python client", "scope": "write", "days": 30})
+        return cls(base_url, made["token"], timeout_s=timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    # ---- projects and volumes ----
+
+    def create_project(
+        self, name: str, *, labels: Sequence[str], guides: Mapping[str, str] | None = None, overlap: int = 1
+    ) -> ProjectView:
+        """Make a project with these labels, numbered from 1.
+
+        Args:
+            guides: by label, how to box it, for those who do.
+            overlap: people per task.
+        """
+        described = [{"name": label, "guide": (guides or {}).get(label, "")} for label in labels]
+        return project_of(
+            self._transport.post("/projects", {"name": name, "labels": described, "overlap": overlap})
+        )
+
+    def project(self, project_id: UUID) -> ProjectView:
+        return project_of(self._transport.get(f"/projects/{project_id}"))
+
+    def create_invite(self, project_id: UUID, *, role: str = "annotator", note: str = "") -> str:
+        """The address with which one person can join, once."""
+        return str(
+            self._transport.post(f"/projects/{project_id}/invites", {"role": role, "note": note})["url"]
+        )
+
+    def upload_volume(
+        self,
+        project_id: UUID,
+        path: Path,
+        *,
+        name: str,
+        assume_affine: bool = False,
+        volume_index: int | None = None,
+        progress: Progress | None = None,
+    ) -> VolumeView:
+        """Upload a NIfTI file; some seconds later ``volume(...).state`` is ready.
+
+        Raises:
+            InvalidInput: why the file was refused.
+        """
+        parameters: dict[str, Any] = {"name": name, "assume_affine": assume_affine}
+        if volume_index is not None:
+            parameters["volume_index"] = volume_index
+        return volume_of(
+            self._transport.upload(f"/projects/{project_id}/volumes", path, parameters, progress)
+        )
+
+    def upload_reference(
+        self,
+        volume_id: UUID,
+        path: Path,
+        *,
+        origin: str,
+        assume_affine: bool = False,
+        progress: Progress | None = None,
+    ) -> ReferenceView:
+        """Upload a volume's reference mask; ``origin``: expert, model, generated or unknown."""
+        parameters = {"origin": origin, "assume_affine": assume_affine}
+        found = self._transport.upload(f"/volumes/{volume_id}/reference", path, parameters, progress)
+        return ReferenceView(
+            UUID(found["id"]), found["origin"], tuple(notice["text"] for notice in found["notices"])
+        )
+
+    def volume(self, volume_id: UUID) -> VolumeView:
+        return volume_of(self._transport.get(f"/volumes/{volume_id}"))
+
+    def create_tasks(
+        self, project_id: UUID, *, volume_ids: Sequence[UUID], label_indices: Sequence[int]
+    ) -> list[UUID]:
+        """Make a task of each volume and label; the ids of all of them, old and new."""
+        body = {"volume_ids": [str(one) for one in volume_ids], "label_indices": list(label_indices)}
+        return [UUID(task["id"]) for task in self._transport.post(f"/projects/{project_id}/tasks", body)]
+
+    # ---- work ----
+
+    def next_task(self, project_id: UUID) -> AssignmentView | None:
+        """Something to do, reserved for me; None when there is nothing."""
+        found = self._transport.post(f"/projects/{project_id}/next-task")
+        return None if found is None else assignment_of(found)
+
+    def open_annotation(self, assignment_id: UUID) -> AnnotationView:
+        return annotation_of(self._transport.post(f"/assignments/{assignment_id}/annotation"))
+
+    def save(self, annotation: AnnotationView, operations: Sequence[Operation], *, revision: int) -> SaveView:
+        """Save a batch of operations that were made on ``revision``, all or none.
+
+        Raises:
+            Stale: somebody saved meanwhile.
+        """
+        found = self._transport.request(
+            "POST",
+            f"/annotations/{annotation.id}/operations",
+            json={
+                "volume_sha256": annotation.volume_sha256,
+                "operations": [operation.to_json() for operation in operations],
+            },
+            headers={"If-Match": f'"{revision}"', "Idempotency-Key": new_id().hex},
+            harmless_twice=True,  # the key makes it so
+        )
+        return SaveView(found["revision"], found["late"])
+
+    def submit(self, annotation_id: UUID, *, revision: int) -> AnnotationView:
+        """Hand in.
+
+        Raises:
+            Conflict: ``not_complete``, slices are undecided.
+        """
+        return annotation_of(
+            self._transport.request(
+                "POST",
+                f"/annotations/{annotation_id}/submit",
+                headers={"If-Match": f'"{revision}"'},
+                harmless_twice=True,
+            )
+        )
+
+    def mask(self, annotation_id: UUID) -> MaskView:
+        """How far the mask of the submitted work is."""
+        found = self._transport.get(f"/annotations/{annotation_id}/mask")
+        made = found["segmentation"]
+        return MaskView(
+            state=found["state"],
+            progress=found["progress"],
+            error=found["error"],
+            segmentation_id=None if made is None else UUID(made["id"]),
+            seconds=None if made is None else made["seconds"],
+        )
+
+    def download_mask(self, segmentation_id: UUID, path: Path) -> None:
+        """Write the NIfTI mask to ``path``."""
+        self._transport.download(f"/segmentations/{segmentation_id}/file", path)
+
+    # ---- results ----
+
+    def create_export(self, project_id: UUID, *, name: str | None = None) -> ExportView:
+        """Freeze what is finished as an nnU-Net v2 dataset.
+
+        Raises:
+            InvalidInput: ``export_empty``.
+        """
+        return export_of(self._transport.post(f"/projects/{project_id}/exports", {"name": name}))
+
+    def export(self, export_id: UUID) -> ExportView:
+        return export_of(self._transport.get(f"/exports/{export_id}"))
+
+    def download_export(self, export_id: UUID, path: Path) -> None:
+        """Write the dataset as a zip to ``path``."""
+        self._transport.download(f"/exports/{export_id}/download", path)
+
+    def evaluate(self, project_id: UUID) -> int:
+        """Ask for the evaluation of all masks that have a reference; how many there were to do."""
+        return int(self._transport.post(f"/projects/{project_id}/evaluations")["jobs"])
+
+    def evaluations(self, project_id: UUID) -> list[EvaluationView]:
+        return [
+            EvaluationView(
+                segmentation_id=UUID(row["segmentation_id"]),
+                volume_name=row["volume_name"],
+                label=ProjectLabel(row["label_index"], row["label_name"]),
+                volume_dice=row["volume_dice"],
+                evaluated=row["evaluated_at"] is not None,
+            )
+            for row in self._transport.get(f"/projects/{project_id}/evaluations")["rows"]
+        ]

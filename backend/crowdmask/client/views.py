@@ -1,0 +1,147 @@
+"""What the server tells, as values: each class is a view of one of its objects, read from the JSON of an answer."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from crowdmask.core.tracks import AnnotationDocument
+
+
+@dataclass(frozen=True)
+class ProjectLabel:
+    index: int
+    name: str
+
+
+@dataclass(frozen=True)
+class ProjectView:
+    id: UUID
+    name: str
+    labels: tuple[ProjectLabel, ...]
+
+
+@dataclass(frozen=True)
+class VolumeView:
+    """``shape``: (nz, ny, nx); None while the file is quarantined. ``pack_sha256``: once it is ready."""
+
+    id: UUID
+    name: str
+    state: str
+    shape: tuple[int, int, int] | None
+    pack_sha256: str | None
+    refusal: str | None
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReferenceView:
+    id: UUID
+    origin: str
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AssignmentView:
+    """A task that is mine."""
+
+    id: UUID
+    task_id: UUID
+    volume_id: UUID
+    label: ProjectLabel
+
+
+@dataclass(frozen=True)
+class AnnotationView:
+    """My work on a task; ``volume_sha256``: of the slice pack that boxes are drawn on."""
+
+    id: UUID
+    revision: int
+    state: str
+    document: AnnotationDocument
+    volume_sha256: str
+
+
+@dataclass(frozen=True)
+class SaveView:
+    revision: int
+    late: bool
+
+
+@dataclass(frozen=True)
+class MaskView:
+    """``state``: none, queued, running, done or failed. ``segmentation_id``: once it is done."""
+
+    state: str
+    progress: float
+    error: str | None
+    segmentation_id: UUID | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class ExportView:
+    id: UUID
+    dataset_name: str
+    state: str
+    progress: float
+    error: str | None
+    cases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EvaluationView:
+    """One mask against its volume's reference; ``volume_dice`` is None where it is undefined or not yet computed."""
+
+    segmentation_id: UUID
+    volume_name: str
+    label: ProjectLabel
+    volume_dice: float | None
+    evaluated: bool
+
+
+def project_of(found: Any) -> ProjectView:
+    labels = tuple(ProjectLabel(label["index"], label["name"]) for label in found["labels"])
+    return ProjectView(UUID(found["id"]), found["name"], labels)
+
+
+def _notices(found: Any) -> tuple[str, ...]:
+    return tuple(notice["text"] for notice in found["notices"])
+
+
+def volume_of(found: Any) -> VolumeView:
+    shape, pack, refusal = found["shape"], found["pack"], found["refusal"]
+    return VolumeView(
+        id=UUID(found["id"]),
+        name=found["name"],
+        state=found["state"],
+        shape=None if shape is None else (shape[0], shape[1], shape[2]),
+        pack_sha256=None if pack is None else pack["sha256"],
+        refusal=None if refusal is None else refusal["text"],
+        notices=_notices(found),
+    )
+
+
+def assignment_of(found: Any) -> AssignmentView:
+    label = ProjectLabel(found["label"]["index"], found["label"]["name"])
+    return AssignmentView(UUID(found["id"]), UUID(found["task_id"]), UUID(found["volume_id"]), label)
+
+
+def annotation_of(found: Any) -> AnnotationView:
+    return AnnotationView(
+        id=UUID(found["id"]),
+        revision=found["revision"],
+        state=found["state"],
+        document=AnnotationDocument.from_json(found["document"]),
+        volume_sha256=found["volume_sha256"],
+    )
+
+
+def export_of(found: Any) -> ExportView:
+    return ExportView(
+        id=UUID(found["id"]),
+        dataset_name=found["dataset_name"],
+        state=found["state"],
+        progress=found["progress"],
+        error=found["error"],
+        cases=tuple(found["cases"]),
+    )

@@ -1,0 +1,27 @@
+"""The command line ``crowdmask-ml``: a thin layer over the library, without a server or a database.
+
+What a command needs is imported inside it, so that ``crowdmask-ml models list`` is instant. How a command speaks and
+ends: ``crowdmask.console``.
+"""
+
+import typer
+
+from crowdmask_ml.cli import models, segmenting
+from crowdmask_ml.cli.options import program
+
+app = typer.Typer(
+    help="Masks from bounding boxes. For research use only; not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(segmenting.segment)
+
+models_app = typer.Typer(help="The models that can be used.", no_args_is_help=True)
+models_app.command("list")(models.list_models)
+app.add_typer(models_app, name="models")
+
+
+def main() -> None:
+    """Run the command line."""
+    program.run(app)
