@@ -82,8 +82,11 @@ def take(browser: Browser, platform: RunningPlatform, organs: Organs, folder: Pa
     drawn, between = keys[len(keys) // 2], keys[len(keys) // 2] - 2
     panels = []
     for name, z in (("draw", drawn), ("fill", between)):
+        # A box that was looked at for a moment is no longer a suggestion; the camera looks for longer.
+        annotator.evaluate("() => { const now = performance.now(); performance.now = () => now; }")
         work.go(z, work.wheel)
         panels.append(_shoot(annotator, name, folder=folder))
+        annotator.evaluate("() => { delete performance.now; }")
     for device, name in ((DESKTOP, "workspace-desktop"), (TABLET, "workspace-tablet")):
         annotator.set_viewport_size(device["viewport"])
         annotator.wait_for_timeout(300)
