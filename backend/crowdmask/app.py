@@ -32,6 +32,7 @@ from crowdmask.web import errors, site
 from crowdmask.web.admission import Admission
 from crowdmask.web.headers import GuardedApp
 from crowdmask.web.health import router as health
+from crowdmask.web.previews import Previews
 from crowdmask.web.state import ServerState
 
 LARGEST_JSON = 4 * 1024**2
@@ -53,6 +54,7 @@ def create_app(settings: Settings, *, site_folder: Path | None = None) -> FastAP
         throttle=Throttle(settings.throttle_url),
         events=event_hub(database),
         admission=Admission(one_writer=database.is_sqlite),
+        previews=Previews(settings),
     )
     app = GuardedApp(
         public_url=settings.public_url,
@@ -116,6 +118,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         poller.cancel()
+        await state.previews.close()
         stop.set()
         await asyncio.to_thread(reconciler.join)
         state.database.close()

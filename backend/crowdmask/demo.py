@@ -28,7 +28,7 @@ from crowdmask.core.operations import AddTrack, MarkAbsent, MarkNotInVolume, Ope
 from crowdmask.core.phantom import abdominal_phantom
 from crowdmask.core.simulate import Annotator, simulate
 from crowdmask.core.slicepack import SlicePack
-from crowdmask.core.tracks import AnnotationDocument, SliceState, boxes_by_slice, slice_states
+from crowdmask.core.tracks import AnnotationDocument, SliceState, slice_states
 from crowdmask.core.volume import Grid, check_same_grid
 from crowdmask.core.windowing import Window
 from crowdmask.embedded import (
@@ -349,7 +349,6 @@ def _ideal_dice(platform: Platform, case: _Case, console: Console) -> float:
 
     reference = case.reference == IDEAL_INDEX
     drawn = simulate(reference, annotator=Annotator.IDEAL, grid=case.grid, rng=np.random.default_rng(SEED))
-    boxes = {z: [on_slice.box for on_slice in found] for z, found in boxes_by_slice(drawn).items()}
     assert case.volume.pack_sha256 is not None  # the volume is ready
     with (
         SlicePack.open(platform.storage.path(case.volume.pack_sha256)) as pack,
@@ -358,7 +357,7 @@ def _ideal_dice(platform: Platform, case: _Case, console: Console) -> float:
         bar = progress.add_task(f"Ideal boxes, {IDEAL_LABEL}", total=None)
         result = segment_volume(
             pack,
-            {IDEAL_INDEX: boxes},
+            {IDEAL_INDEX: drawn},
             load_segmenter(platform.settings.model),
             window=_window(platform, case),
             cache=EmbeddingCache(platform.settings.embeddings_dir),

@@ -4,6 +4,7 @@ What the commands on a data folder share stands here too: import files, wait for
 """
 
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -32,7 +33,7 @@ from crowdmask.infra import broker, migrate
 from crowdmask.infra.db import Database
 from crowdmask.infra.folder_lock import folder_lock
 from crowdmask.infra.security import load_or_create_secret
-from crowdmask.infra.settings import Settings
+from crowdmask.infra.settings import PREVIEW_AUTO, Settings
 from crowdmask.infra.storage import LocalStorage
 from crowdmask.models import Export, Job, ReferenceOrigin, Volume
 from crowdmask.projects import service as projects
@@ -76,7 +77,8 @@ def prepared(settings: Settings) -> Iterator[Platform]:
 
 @contextmanager
 def serving(settings: Settings, *, exactly: bool = False) -> Iterator[Platform]:
-    """The prepared platform with its worker process, and the server answering at ``settings.base_url`` of the platform.
+    """The prepared platform with its worker process and its preview service, and the server answering at
+    ``settings.base_url`` of the platform.
 
     Args:
         exactly: that port or none, instead of one of the next.
@@ -89,12 +91,15 @@ def serving(settings: Settings, *, exactly: bool = False) -> Iterator[Platform]:
     from crowdmask.serve import listen, server
 
     settings, listening = listen(settings, exactly=exactly)
+    settings, previews = _preview(settings)
     with (
         listening,
         prepared(settings) as platform,
         folder_lock(settings.data_dir, "platform"),
         log_path(settings).open("ab") as log,
         Supervisor([_worker(settings)], output=log) as workers,
+        # By itself: nobody waits for its work, so it may be away.
+        Supervisor(previews, output=log),
         server(settings, listening),
     ):
         yield replace(platform, workers=workers)
@@ -161,6 +166,20 @@ def _worker(settings: Settings) -> Command:
         [sys.executable, "-m", "crowdmask_worker", "--queues", "cpu,gpu"],
         settings.environment(),
     )
+
+
+def _preview(settings: Settings) -> tuple[Settings, list[Command]]:
+    """The preview service that this command has to start, if it is this command's, and the settings that name it."""
+    if settings.preview_url != PREVIEW_AUTO:
+        return settings, []
+    with (
+        socket.socket() as free
+    ):  # closed again, so it could be taken: then there is no preview, until the next start
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = settings.model_copy(update={"preview_url": f"http://127.0.0.1:{port}"})
+    arguments = [sys.executable, "-m", "crowdmask_worker.preview", "--port", str(port)]
+    return settings, [Command("preview", arguments, settings.environment())]
 
 
 def wait_for_jobs(platform: Platform, idem_keys: Sequence[str], title: str, console: Console) -> None:

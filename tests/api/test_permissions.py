@@ -172,6 +172,7 @@ class World:
                     "operations": [{"op": "mark_absent", "first": 0, "last": 0}],
                 },
                 "create_export": {},
+                "preview_mask": {"slice": 0, "boxes": [[0, 0, 1, 1]]},
             }
 
     def ask(self, name: str, route: Route, **places: Any) -> Any:

@@ -323,6 +323,9 @@ def _check_program(command: list[str]) -> None:
         assert arguments[0] in typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
         return
     assert [program, arguments[0]] == ["python", "-m"]
+    if arguments[1] == "crowdmask_worker.preview":
+        assert arguments[2:] == ["--host", "0.0.0.0", "--port", "8100"]
+        return
     assert importlib.util.find_spec(f"{arguments[1]}.__main__") is not None
     assert arguments[2] == "--queues"
     assert {Queue(queue) for queue in arguments[3].split(",")}

@@ -72,7 +72,15 @@ def test_the_installed_command_simulates_and_evaluates(reference, tmp_path):
         [command, "evaluate", reference, reference, "--json"], capture_output=True, text=True
     )
     assert (scored.returncode, scored.stderr) == (0, "")
-    perfect = {"volume_dice": 1.0, "slice_dice": 1.0, "slice_dice_all": 1.0}
+    perfect = {
+        "volume_dice": 1.0,
+        "slice_dice": 1.0,
+        "slice_dice_all": 1.0,
+        "hd95_mm": 0.0,
+        "nsd_2mm": 1.0,
+        "coverage": 1.0,
+        "volume_error": 0.0,
+    }
     assert json.loads(scored.stdout) == {"labels": {str(index): perfect for index in range(1, 6)}}
     refused = subprocess.run(
         [command, "evaluate", reference, tmp_path / "no.nii.gz"], capture_output=True, text=True
@@ -123,14 +131,23 @@ def test_an_undefined_score_is_null(reference, tmp_path, run):
     code, out, _ = run("evaluate", path, reference, "--json")
     assert code == 0
     liver = json.loads(out)["labels"]["4"]
-    assert liver == {"volume_dice": 0.0, "slice_dice": None, "slice_dice_all": 0.0}
+    assert liver == {
+        "volume_dice": 0.0,
+        "slice_dice": None,
+        "slice_dice_all": 0.0,
+        "hd95_mm": None,
+        "nsd_2mm": 0.0,
+        "coverage": 0.0,
+        "volume_error": -1.0,
+    }
 
 
 def test_evaluate_prints_a_table(reference, run):
     code, out, _ = run("evaluate", reference, reference)
     assert code == 0
-    assert "volume Dice" in out
-    assert out.count("1.0000") == 15
+    assert all(heading in out for heading in ("Dice", "HD95", "NSD", "coverage", "volume"))
+    assert out.count("1.0000") == 20
+    assert "…" not in out
 
 
 def test_two_files_without_labels_are_said_to_hold_nothing(tmp_path, run):

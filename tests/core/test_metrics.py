@@ -47,10 +47,36 @@ def test_the_counts_say_on_what_the_scores_rest():
     assert (scores.slices_predicted, scores.slices_reference, scores.slices_either) == (2, 2, 3)
 
 
+def test_coverage_is_the_share_of_the_reference_on_slices_with_a_prediction():
+    assert score(PREDICTED, REFERENCE).coverage == pytest.approx(1 / 4)
+    assert score(REFERENCE, REFERENCE).coverage == 1.0
+    assert score(np.zeros_like(REFERENCE), REFERENCE).coverage == 0.0
+
+
+def test_the_volume_error_is_negative_when_the_prediction_is_too_small():
+    assert score(PREDICTED, REFERENCE).volume_error == pytest.approx(-1 / 4)
+    assert score(REFERENCE, PREDICTED).volume_error == pytest.approx(1 / 3)
+
+
+def test_without_a_spacing_there_is_nothing_in_millimetres():
+    scores = score(PREDICTED, REFERENCE)
+    assert math.isnan(scores.hd95_mm)
+    assert math.isnan(scores.nsd_2mm)
+
+
 def test_two_empty_masks_have_no_score():
     empty = np.zeros((2, 3, 4), dtype=bool)
-    scores = score(empty, empty)
-    assert all(math.isnan(value) for value in (scores.volume_dice, scores.slice_dice, scores.slice_dice_all))
+    scores = score(empty, empty, (1.0, 1.0, 1.0))
+    undefined = (
+        scores.volume_dice,
+        scores.slice_dice,
+        scores.slice_dice_all,
+        scores.hd95_mm,
+        scores.nsd_2mm,
+        scores.coverage,
+        scores.volume_error,
+    )
+    assert all(math.isnan(value) for value in undefined)
     assert scores.slices_either == 0
 
 
@@ -64,6 +90,9 @@ def test_an_empty_prediction_scores_zero_but_has_no_slice_dice():
 def test_a_prediction_of_an_empty_reference_scores_zero():
     empty = np.zeros_like(PREDICTED)
     assert (volume_dice(PREDICTED, empty), slice_dice(PREDICTED, empty)) == (0.0, 0.0)
+    scores = score(PREDICTED, empty)
+    assert math.isnan(scores.coverage)
+    assert math.isnan(scores.volume_error)
 
 
 def test_different_shapes_are_refused_with_both():

@@ -8,8 +8,8 @@ from scipy import ndimage
 
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.geometry import Box
-from crowdmask.core.simulate import Annotator, ideal_boxes, jitter, simulate
-from crowdmask.core.tracks import BoxSource, SliceState, boxes_by_slice, slice_states
+from crowdmask.core.simulate import Annotator, Rule, damaged, ideal_boxes, jitter, missed, simulate
+from crowdmask.core.tracks import AnnotationDocument, BoxSource, SliceState, boxes_by_slice, slice_states
 from crowdmask.core.volume import Grid
 
 SHAPE = (6, 40, 50)
@@ -160,3 +160,125 @@ def test_an_empty_reference_gives_an_empty_annotation():
         np.zeros(SHAPE, dtype=bool), annotator=Annotator.CROWD, grid=GRID, rng=np.random.default_rng(0)
     )
     assert document.tracks == ()
+
+
+def test_the_rule_of_the_released_code_ends_one_voxel_further():
+    reference = _mask(np.s_[2:3, 10:14, 20:30])
+    assert ideal_boxes(reference, Rule.RELEASED_CODE) == {2: [Box(18, 8, 33, 17)]}
+    assert ideal_boxes(reference, Rule.PAPER) == ideal_boxes(reference)
+
+
+def test_the_rule_of_the_released_code_stays_inside_the_slice():
+    reference = _mask(np.s_[0:1, 36:40, 45:50])
+    assert ideal_boxes(reference, Rule.RELEASED_CODE) == {0: [Box(43, 34, 50, 40)]}
+
+
+def test_the_rule_of_the_released_code_merges_boxes_that_meet_and_what_their_hull_reaches():
+    # Five voxels apart: two boxes by the paper's rule, one voxel between them, which the longer first box closes.
+    reference = _mask(np.s_[0:1, 10:12, 10:12], np.s_[0:1, 10:12, 17:19], np.s_[0:1, 30:32, 40:42])
+    assert len(ideal_boxes(reference)[0]) == 3
+    assert ideal_boxes(reference, Rule.RELEASED_CODE) == {0: [Box(8, 8, 22, 15), Box(38, 28, 45, 35)]}
+
+
+def test_the_rule_of_the_released_code_gives_a_ring_one_box():
+    reference = _mask(np.s_[0:1, 5:35, 5:40])
+    reference[0, 10:30, 10:35] = False
+    reference[0, 18:22, 20:25] = True
+    assert len(ideal_boxes(reference)[0]) == 2
+    assert ideal_boxes(reference, Rule.RELEASED_CODE) == {0: [Box(3, 3, 43, 38)]}
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.1))
+def test_boxes_of_the_released_code_never_meet_and_hold_the_paper_s(seed, share):
+    mask = np.random.default_rng(seed).random((1, 25, 30)) < share
+    paper, code = ideal_boxes(mask).get(0, []), ideal_boxes(mask, Rule.RELEASED_CODE).get(0, [])
+    for one in paper:
+        assert any(
+            big.x0 <= one.x0 and big.y0 <= one.y0 and big.x1 >= one.x1 and big.y1 >= one.y1 for big in code
+        )
+    for i, one in enumerate(code):
+        one.check_inside((25, 30))
+        for other in code[:i]:
+            assert one.x1 < other.x0 or other.x1 < one.x0 or one.y1 < other.y0 or other.y1 < one.y0
+
+
+MANY = {z: [Box(5, 5, 15, 15)] for z in range(20)}
+
+
+def test_missed_ends_are_a_share_of_all_slices_at_each_end():
+    assert sorted(missed(MANY, inner=0, ends=0.15, rng=np.random.default_rng(0))) == list(range(3, 17))
+    assert missed(MANY, inner=0, ends=0.5, rng=np.random.default_rng(0)) == {}
+
+
+def test_missed_inner_slices_leave_the_first_and_the_last():
+    left = missed(MANY, inner=0.5, ends=0.1, rng=np.random.default_rng(0))
+    assert (min(left), max(left), len(left)) == (2, 17, 2 + 7)
+    assert left == missed(MANY, inner=0.5, ends=0.1, rng=np.random.default_rng(0))
+    assert left != missed(MANY, inner=0.5, ends=0.1, rng=np.random.default_rng(1))
+    assert sorted(missed(MANY, inner=1, ends=0, rng=np.random.default_rng(0))) == [0, 19]
+    assert missed({}, inner=0.5, ends=0.2, rng=np.random.default_rng(0)) == {}
+
+
+@pytest.mark.parametrize(("inner", "ends"), [(1.1, 0), (-0.1, 0), (0, 0.6), (float("nan"), 0), (0, -1)])
+def test_a_share_that_is_none_is_refused(inner, ends):
+    with pytest.raises(InvalidInput) as caught:
+        missed(MANY, inner=inner, ends=ends, rng=np.random.default_rng(0))
+    assert caught.value.code is ErrorCode.OPTION_INVALID
+
+
+def _simulated(reference: np.ndarray, **options: object) -> AnnotationDocument:
+    return simulate(reference, annotator=Annotator.IDEAL, grid=GRID, rng=np.random.default_rng(0), **options)
+
+
+def test_missed_slices_are_unknown():
+    states = slice_states(_simulated(_mask(np.s_[0:6, 10:20, 10:20]), miss_ends=0.17))
+    assert states == (SliceState.UNKNOWN, *[SliceState.DONE] * 4, SliceState.UNKNOWN)
+
+
+def test_every_second_slice_keeps_the_first_and_the_last_of_each_run_in_one_track():
+    reference = _mask(np.s_[0:4, 10:20, 10:20], np.s_[5:6, 10:20, 10:20])
+    document = _simulated(reference, every=2)
+    assert [(track.first, track.last, sorted(track.keyframes)) for track in document.tracks] == [
+        (0, 3, [0, 2, 3]),
+        (5, 5, [5]),
+    ]
+    assert slice_states(document)[1] is SliceState.SUGGESTED
+    assert slice_states(document)[4] is SliceState.UNKNOWN
+    with pytest.raises(InvalidInput):
+        _simulated(reference, every=0)
+
+
+def test_the_slices_drawn_have_the_same_errors_whatever_is_missed():
+    reference = _mask(np.s_[0:6, 10:20, 10:20])
+    options = {"annotator": Annotator.CROWD, "grid": GRID}
+    whole = boxes_by_slice(simulate(reference, rng=np.random.default_rng(3), **options))
+    part = boxes_by_slice(
+        simulate(reference, rng=np.random.default_rng(3), miss_inner=0.5, miss_ends=0.17, **options)
+    )
+    assert 0 < len(part) < len(whole)
+    assert all([on.box for on in found] == [on.box for on in whole[z]] for z, found in part.items())
+
+
+def test_one_box_per_slice_holds_all_regions():
+    reference = _mask(np.s_[0:1, 10:12, 10:12], np.s_[0:1, 30:32, 40:42])
+    (on_slice,) = boxes_by_slice(_simulated(reference, one_box=True)).values()
+    assert [on.box for on in on_slice] == [Box(8, 8, 44, 34)]
+
+
+def test_a_loose_hand_is_that_many_millimetres_outside_and_a_tight_one_inside():
+    reference = _mask(np.s_[0:1, 10:20, 10:30])  # voxels of 2 x 1 mm; the ideal box is 8..32, 8..22
+
+    def box(loose_mm: float) -> Box:
+        return boxes_by_slice(_simulated(reference, loose_mm=loose_mm))[0][0].box
+
+    assert box(4.0) == Box(6, 4, 34, 26)
+    assert box(-4.0) == Box(10, 12, 30, 18)
+    assert box(-100.0).area >= 1
+
+
+def test_the_holes_of_a_real_annotator_are_stretched_over_the_label():
+    presence = [True, False, True, True]
+    boxes = {z: [Box(0, 0, 5, 5)] for z in range(10, 18)}
+    assert sorted(damaged(boxes, presence)) == [10, 11, 14, 15, 16, 17]
+    assert damaged(boxes, []) == boxes
+    assert damaged({}, presence) == {}

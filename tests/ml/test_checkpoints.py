@@ -2,7 +2,11 @@
 
 import hashlib
 import os
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,14 @@ import torch
 
 from crowdmask.core.errors import Corrupt, ErrorCode, InvalidInput, Unavailable
 from crowdmask_ml.checkpoints import models_folder
-from crowdmask_ml.registry import MODELS, find_model, load_segmenter
+from crowdmask_ml.registry import (
+    MODELS,
+    ModelSpec,
+    check_present,
+    download_checkpoint,
+    find_model,
+    load_segmenter,
+)
 from tests.ml.conftest import spec_like
 
 
@@ -99,3 +110,101 @@ def test_the_models_folder_follows_its_variable(tmp_path: Path, monkeypatch: pyt
     assert models_folder() == tmp_path
     monkeypatch.delenv("CROWDMASK_MODELS")
     assert models_folder().parts[-2:] == ("crowdmask", "models")
+
+
+# ---- before any work ----
+
+
+def test_a_model_is_known_to_be_there_or_not_without_loading_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROWDMASK_MODELS", str(tmp_path))
+    check_present("litemedsam")
+    with pytest.raises(Unavailable, match=r"sam_vit_b_01ec64\.pth") as missing:
+        check_present("sam-vit-b")
+    assert missing.value.code is ErrorCode.CHECKPOINT_MISSING
+    (tmp_path / "sam_vit_b_01ec64.pth").write_bytes(b"something else")
+    with pytest.raises(Corrupt, match="sha256") as wrong:
+        check_present("sam-vit-b")
+    assert wrong.value.code is ErrorCode.CHECKPOINT_MISMATCH
+
+
+# ---- downloads ----
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """An address and the folder whose files it gives."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = partial(QuietHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
+        thread = threading.Thread(target=served.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{served.server_port}", folder
+        served.shutdown()
+        thread.join()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def _downloadable(content: bytes, url: str) -> ModelSpec:
+    return replace(MODELS["sam-vit-b"], sha256=hashlib.sha256(content).hexdigest(), url=url)
+
+
+def test_a_download_appears_whole_in_the_models_folder(
+    server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, folder = server
+    monkeypatch.setenv("CROWDMASK_MODELS", str(tmp_path / "models"))
+    content = os.urandom(3_000_000)
+    (folder / "weights.pth").write_bytes(content)
+    spec = _downloadable(content, f"{address}/weights.pth")
+    steps: list[tuple[int, int | None]] = []
+    path = download_checkpoint(spec, lambda came, total: steps.append((came, total)))
+    assert path == tmp_path / "models" / "sam_vit_b_01ec64.pth"
+    assert path.read_bytes() == content
+    assert steps[-1] == (len(content), len(content))
+    assert len(steps) > 1
+    (folder / "weights.pth").unlink()
+    # What is there is checked, not fetched again.
+    assert download_checkpoint(spec, lambda came, total: None) == path
+
+
+def test_what_has_another_hash_never_appears(
+    server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, folder = server
+    monkeypatch.setenv("CROWDMASK_MODELS", str(tmp_path / "models"))
+    (folder / "weights.pth").write_bytes(b"something else")
+    with pytest.raises(Corrupt, match="expected") as caught:
+        download_checkpoint(_downloadable(b"weights", f"{address}/weights.pth"), lambda came, total: None)
+    assert caught.value.code is ErrorCode.CHECKPOINT_MISMATCH
+    assert not list((tmp_path / "models").iterdir())
+
+
+def test_without_a_connection_address_and_place_are_said(
+    server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, _ = server
+    monkeypatch.setenv("CROWDMASK_MODELS", str(tmp_path / "models"))
+    # Nobody listens on port 1; the server does not have the other.
+    for url in ("http://127.0.0.1:1/weights.pth", f"{address}/nothing.pth"):
+        with pytest.raises(Unavailable) as caught:
+            download_checkpoint(_downloadable(b"weights", url), lambda came, total: None)
+        assert caught.value.code is ErrorCode.CHECKPOINT_MISSING
+        assert url in caught.value.message
+        assert str(tmp_path / "models" / "sam_vit_b_01ec64.pth") in caught.value.hint
+    assert not list((tmp_path / "models").iterdir())
+
+
+def test_what_programs_cannot_fetch_says_where_people_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROWDMASK_MODELS", str(tmp_path))
+    with pytest.raises(Unavailable, match="Google Drive") as caught:
+        download_checkpoint(MODELS["medsam"], lambda came, total: None)
+    assert str(tmp_path / "medsam_vit_b.pth") in caught.value.hint

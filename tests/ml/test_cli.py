@@ -93,7 +93,7 @@ def test_what_the_mask_was_made_from_is_written_beside_it(image: Path, boxes: Pa
     (tmp_path / "again").mkdir()
     pairs = [(tmp_path / name, tmp_path / name[:-7]) for name in ("mask.nii.gz", "again/mask.nii.gz")]
     for mask, _ in pairs:
-        assert _command("segment", image, boxes, "-o", mask).returncode == 0
+        assert _command("segment", image, boxes, "-o", mask, "--runtime", "torch").returncode == 0
     first, second = (
         (mask.read_bytes(), stem.with_name(f"{stem.name}.provenance.json").read_bytes())
         for mask, stem in pairs
@@ -103,7 +103,14 @@ def test_what_the_mask_was_made_from_is_written_beside_it(image: Path, boxes: Pa
     (on_slice,) = record.pop("slices")
     (iou,) = on_slice.pop("predicted_iou")
     assert 0.5 < iou <= 1.1
-    assert on_slice == {"label": 4, "slice": 1, "boxes": [[18, 13, 42, 37]]}
+    assert on_slice == {
+        "label": 4,
+        "slice": 1,
+        "boxes": [[18, 13, 42, 37]],
+        "sources": ["drawn"],
+        "confirmed": [False],
+        "completed": False,
+    }
     spec = MODELS["litemedsam"]
     assert record == {
         "crowdmask": crowdmask.__version__,
@@ -114,6 +121,7 @@ def test_what_the_mask_was_made_from_is_written_beside_it(image: Path, boxes: Pa
         "runtime": "torch-cpu/float32",
         "window": {"low": -160, "high": 240},
         "completion": "none",
+        "completion_parameters": None,
         "image_sha256": _sha256(image),
         "affine_assumed": False,
         "volume_index": None,
@@ -123,6 +131,26 @@ def test_what_the_mask_was_made_from_is_written_beside_it(image: Path, boxes: Pa
     assert {path.name for path in tmp_path.iterdir()} == {
         "again", "boxes.json", "ct.nii.gz", "mask.nii.gz", "mask.provenance.json",
     }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_full_completion_goes_beyond_the_boxes_and_says_what_it_added(
+    image: Path, boxes: Path, tmp_path: Path
+) -> None:
+    """The block goes through all three slices, the only box is on the middle one."""
+    mask = tmp_path / "mask.nii.gz"
+    result = _command("segment", image, boxes, "-o", mask, "--completion", "full", "--json")
+    assert result.returncode == 0, result.stderr
+    said = json.loads(result.stdout)
+    assert (said["completion"], said["slices"], said["boxes"], said["boxes_added"]) == ("full", 3, 3, 2)
+    assert np.asarray(nib.load(mask).dataobj)[20:40, 15:35].mean() > 0.9 * 4
+    record = json.loads((tmp_path / "mask.provenance.json").read_text())
+    assert (record["completion"], record["completion_parameters"]["reach"]) == ("full", 0.25)
+    assert [(entry["slice"], entry["sources"], entry["completed"]) for entry in record["slices"]] == [
+        (0, ["propagated"], True),
+        (1, ["drawn"], False),
+        (2, ["propagated"], True),
+    ]
 
 
 @pytest.mark.slow
@@ -256,6 +284,8 @@ def test_a_cache_that_is_no_folder_is_refused(image: Path, boxes: Path, tmp_path
 def test_bad_options_are_refused(image: Path, boxes: Path, tmp_path: Path) -> None:
     run = ("segment", image, boxes, "-o", tmp_path / "mask.nii.gz")
     assert "no model called 'sam9'" in _refused(*run, "--model", "sam9")
+    assert "no completion 'all'" in _refused(*run, "--completion", "all")
+    assert "no runtime called 'cuda'" in _refused(*run, "--runtime", "cuda")
     assert "window" in _refused(*run, "--window", "240", "-160")
     assert "sha256" in _refused(*run, "--checkpoint", boxes)
     assert "cannot be read" in _refused(*run, "--checkpoint", tmp_path / "none.pth")

@@ -8,6 +8,7 @@ import pytest
 
 from crowdmask.core.geometry import Box
 from crowdmask.core.slicepack import SlicePack, write_pack
+from crowdmask.core.tracks import BoxSource, document_from_boxes
 from crowdmask.core.windowing import Window
 from crowdmask_ml.registry import MODELS, load_segmenter
 from crowdmask_ml.segment import segment_volume
@@ -37,7 +38,10 @@ def test_ellipses_in_noise_are_found_from_loose_boxes(tmp_path: Path) -> None:
     with SlicePack.open(path) as pack:
         result = segment_volume(
             pack,
-            {1: {0: [Box(33, 33, 87, 107)]}, 2: {0: [Box(128, 86, 212, 134)]}},
+            {
+                label: document_from_boxes(pack.shape, {0: [box]}, source=BoxSource.DRAWN)
+                for label, box in ((1, Box(33, 33, 87, 107)), (2, Box(128, 86, 212, 134)))
+            },
             segmenter,
             window=Window(-160, 240),
         )

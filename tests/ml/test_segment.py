@@ -1,21 +1,28 @@
 """From boxes to a mask, with a small random SAM: the rules, not the quality."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from crowdmask.core.completion import Completion
 from crowdmask.core.errors import CrowdmaskError, ErrorCode, InvalidInput
 from crowdmask.core.geometry import Box
+from crowdmask.core.keyframes import BoxSource, Keyframe, Track
 from crowdmask.core.slicepack import SlicePack
+from crowdmask.core.tracks import document_from_boxes, document_from_tracks, empty_document
 from crowdmask.core.windowing import Window
 from crowdmask_ml.embeddings import EmbeddingCache, StoredEmbedding
-from crowdmask_ml.segment import Boxes, MaskResult, Progress, segment_volume
+from crowdmask_ml.segment import MaskResult, Progress, segment_volume
 from crowdmask_ml.segmenter import Segmenter
 
 WINDOW = Window(-50, 250)
 ONE = Box(18, 8, 42, 27)
 OTHER = Box(2, 3, 30, 38)
+SHAPE = (6, 40, 56)
+
+Boxes = Mapping[int, Mapping[int, Sequence[Box]]]
 
 
 def _segment(
@@ -26,9 +33,22 @@ def _segment(
     window: Window = WINDOW,
     cache: EmbeddingCache | None = None,
     progress: Progress | None = None,
+    completion: Completion = Completion.NONE,
 ) -> MaskResult:
+    documents = {
+        label: document_from_boxes(SHAPE, on_slices, source=BoxSource.DRAWN)
+        for label, on_slices in boxes.items()
+    }
     with SlicePack.open(pack_path) as pack:
-        return segment_volume(pack, boxes, segmenter, window=window, cache=cache, progress=progress)
+        return segment_volume(
+            pack,
+            documents,
+            segmenter,
+            window=window,
+            completion=completion,
+            cache=cache,
+            progress=progress,
+        )
 
 
 def _logits(pack_path: Path, segmenter: Segmenter, z: int, box: Box) -> np.ndarray:
@@ -52,7 +72,7 @@ def test_slices_without_a_box_stay_background_and_are_not_encoded(
 
 
 def test_no_boxes_give_an_empty_mask(pack_path: Path, small_sam: Segmenter) -> None:
-    result = _segment(pack_path, {1: {}, 2: {3: []}}, small_sam)
+    result = _segment(pack_path, {1: {}, 2: {}}, small_sam)
     assert not result.mask.any()
     assert result.slices == ()
 
@@ -151,19 +171,71 @@ def test_what_progress_raises_stops_the_work(pack_path: Path, small_sam: Segment
     assert len(list((tmp_path / "embeddings").rglob("*.embedding"))) == 2
 
 
-@pytest.mark.parametrize(
-    ("boxes", "code"),
-    [
-        ({1: {6: [ONE]}}, ErrorCode.SLICE_OUT_OF_RANGE),
-        ({1: {-1: [ONE]}}, ErrorCode.SLICE_OUT_OF_RANGE),
-        ({1: {0: [Box(50, 10, 57, 20)]}}, ErrorCode.BOX_INVALID),
-        ({0: {0: [ONE]}}, ErrorCode.LABEL_UNKNOWN),
-        ({256: {0: [ONE]}}, ErrorCode.LABEL_UNKNOWN),
-    ],
-)
-def test_boxes_that_do_not_fit_the_volume_are_refused(
-    pack_path: Path, small_sam: Segmenter, boxes: Boxes, code: ErrorCode
+@pytest.mark.parametrize("label", [0, 256])
+def test_a_label_that_a_mask_cannot_hold_is_refused(
+    pack_path: Path, small_sam: Segmenter, label: int
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        _segment(pack_path, boxes, small_sam)
-    assert caught.value.code is code
+        _segment(pack_path, {label: {0: [ONE]}}, small_sam)
+    assert caught.value.code is ErrorCode.LABEL_UNKNOWN
+
+
+def test_what_was_drawn_on_another_volume_is_refused(pack_path: Path, small_sam: Segmenter) -> None:
+    with SlicePack.open(pack_path) as pack, pytest.raises(InvalidInput, match=r"\(6, 40, 57\)") as caught:
+        segment_volume(pack, {1: empty_document((6, 40, 57))}, small_sam, window=WINDOW)
+    assert caught.value.code is ErrorCode.GRID_MISMATCH
+
+
+def test_between_its_keyframes_a_track_is_segmented_with_its_own_interpolation(
+    pack_path: Path, small_sam: Segmenter
+) -> None:
+    moved = Box(ONE.x0 + 4, ONE.y0, ONE.x1 + 4, ONE.y1)
+    keyframes = {1: Keyframe(ONE, BoxSource.DRAWN), 3: Keyframe(moved, BoxSource.DRAWN)}
+    document = document_from_tracks(SHAPE, [Track("t1", 1, 3, keyframes)])
+    with SlicePack.open(pack_path) as pack:
+        result = segment_volume(pack, {1: document}, small_sam, window=WINDOW)
+    assert [entry.sources for entry in result.slices] == [
+        (BoxSource.DRAWN,),
+        (BoxSource.INTERPOLATED,),
+        (BoxSource.DRAWN,),
+    ]
+    halfway = Box(ONE.x0 + 2, ONE.y0, ONE.x1 + 2, ONE.y1)
+    assert np.array_equal(result.mask[2] == 1, _logits(pack_path, small_sam, 2, halfway) > 0)
+    assert not any(entry.completed for entry in result.slices)
+
+
+def test_fill_adds_the_slices_between_two_tracks_and_leaves_the_others_as_they_were(
+    pack_path: Path, small_sam: Segmenter
+) -> None:
+    drawn: Boxes = {1: {0: [ONE], 1: [ONE], 4: [ONE]}}
+    without = _segment(pack_path, drawn, small_sam)
+    filled = _segment(pack_path, drawn, small_sam, completion=Completion.FILL)
+    assert [(entry.slice, entry.completed) for entry in filled.slices] == [
+        (0, False),
+        (1, False),
+        (2, True),
+        (3, True),
+        (4, False),
+    ]
+    known = [0, 1, 4, 5]
+    assert np.array_equal(filled.mask[known], without.mask[known])
+    assert filled.mask[2].any()
+    (added,) = (entry for entry in filled.slices if entry.slice == 2)
+    assert (added.boxes, added.sources, added.confirmed) == ((ONE,), (BoxSource.INTERPOLATED,), (False,))
+
+
+def test_what_completion_adds_takes_no_voxel_from_a_label_that_was_drawn_there(
+    pack_path: Path, small_sam: Segmenter
+) -> None:
+    drawn: Boxes = {1: {1: [OTHER], 3: [OTHER]}, 2: {2: [ONE]}}
+    mask = _segment(pack_path, drawn, small_sam, completion=Completion.FILL).mask[2]
+    first, second = _logits(pack_path, small_sam, 2, OTHER) > 0, _logits(pack_path, small_sam, 2, ONE) > 0
+    assert (first & second).any()
+    assert np.array_equal(mask, np.where(second, 2, np.where(first, 1, 0)))
+
+
+def test_full_without_a_cache_encodes_each_slice_once(pack_path: Path, small_sam: Segmenter) -> None:
+    result = _segment(
+        pack_path, {1: {2: [ONE], 3: [ONE]}, 2: {2: [OTHER]}}, small_sam, completion=Completion.FULL
+    )
+    assert result.slices_encoded <= SHAPE[0]

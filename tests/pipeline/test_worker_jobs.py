@@ -1,6 +1,6 @@
 """The jobs of the worker, run for real: a file becomes a slice pack, boxes become a mask with its provenance."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -25,7 +25,8 @@ from crowdmask.exports.builder import MANIFEST_NAME
 from crowdmask.infra.db import Database
 from crowdmask.infra.settings import Settings
 from crowdmask.infra.storage import LocalStorage, sha256_of
-from crowdmask.models import Export, Job, Project, Queue, Segmentation, Volume
+from crowdmask.models import Export, Job, JobKind, Project, Queue, Segmentation, Volume
+from crowdmask.segmentations.service import request_embeddings
 from crowdmask.volumes import service as volumes
 from crowdmask.volumes.intake import receive
 from crowdmask_worker.runner import Runner
@@ -220,3 +221,35 @@ def _drained(place: Place, operations: list[Operation], *, by: Actor | None = No
         states = session.execute(sa.select(Job.kind, Job.state, Job.error_text)).all()
     assert all(state is JobState.DONE for _, state, _ in states), states
     return annotation_id
+
+
+@pytest.mark.slow
+def test_slices_are_embedded_ahead_when_asked_and_make_way_for_a_mask(place: Place) -> None:
+    volume_id = _ready(place)
+    with place.database.write() as session:
+        request_embeddings(session, volume_id=volume_id)
+        request_embeddings(session, volume_id=volume_id)  # twice asks for nothing new
+    annotation_id = place.submit(BOXED)
+    place.drain()
+    with place.database.read() as session:
+        made = session.scalars(sa.select(Job).where(Job.kind == JobKind.EMBED)).all()
+        mask = session.scalars(sa.select(Job).where(Job.kind == JobKind.SEGMENT)).one()
+    assert [(job.state, job.payload["first"]) for job in made] == [(JobState.DONE, 0)]
+    assert mask.finished_at is not None
+    assert made[0].started_at is not None
+    assert mask.finished_at <= made[0].started_at  # a mask comes first
+    assert place.mask_of(annotation_id)
+    kept = list(place.runner.settings.embeddings_dir.rglob("*.embedding"))
+    assert len(kept) == SHAPE[0]
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_new_volume_is_embedded_ahead_only_where_the_installation_says_so(
+    place: Place, ahead: bool
+) -> None:
+    settings = place.runner.settings.model_copy(update={"embed_ahead": ahead})
+    place.add_volume()
+    replace(place.runner, settings=settings).drain([Queue.CPU])
+    with place.database.read() as session:
+        found = session.scalars(sa.select(Job).where(Job.kind == JobKind.EMBED)).all()
+    assert [(job.queue, job.priority > 0) for job in found] == ([(Queue.GPU, True)] if ahead else [])

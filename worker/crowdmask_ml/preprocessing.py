@@ -7,6 +7,7 @@ standard deviation, zeros) and MedSAM (stretch to the square, cubic, then min-ma
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from crowdmask_ml.resampling import Matrix, area_matrix, cubic_matrix, linear_ma
 # Channel statistics of ImageNet in 0..255, as SAM was trained with.
 _SAM_MEAN = (123.675, 116.28, 103.53)
 _SAM_DEVIATION = (58.395, 57.12, 57.375)
+# The logit of voxels for which none was computed: surely not in the mask, and far from overflow in any arithmetic.
+OUTSIDE = np.float32(-20)
 
 
 class Preprocessing(StrEnum):
@@ -88,12 +91,29 @@ class InputFrame:
         Bilinear to the square, the padding cut off, bilinear to the slice, as ``segment_anything`` does; the two
         steps are one matrix for each axis.
         """
-        n = low.shape[-1]
-        (rows, columns), (to_rows, to_columns) = self.size, self.covered
-        to_square = linear_matrix(n, self.input_size, antialias=False)
-        down = linear_matrix(to_rows, rows, antialias=False) @ to_square[:to_rows]
-        across = linear_matrix(to_columns, columns, antialias=False) @ to_square[:to_columns]
-        return np.asarray(down.astype(np.float32) @ low @ across.astype(np.float32).T, dtype=np.float32)
+        down, across = _back_to_slice(self, low.shape[-1])
+        return np.asarray(down @ low @ across.T, dtype=np.float32)
+
+    def region_on_slice(
+        self, low: NDArray[np.float32], first_row: int, first_column: int, n: int, *, out: NDArray[np.float32]
+    ) -> None:
+        """The same for logits of a part of the square only: its first row and column on the grid of ``n`` x ``n``.
+
+        Voxels that depend on nothing beyond the part get the value that `logits_on_slice` gives them, all others
+        `OUTSIDE`.
+
+        Args:
+            low: float32 ``(rows, columns)``.
+            first_row: of the part.
+            first_column: of the part.
+            n: edge of the grid.
+            out: float32 ``(y, x)``, the slice's own grid.
+        """
+        down, across = _back_to_slice(self, n)
+        y, part_down = _inside(down, first_row, low.shape[0])
+        x, part_across = _inside(across, first_column, low.shape[1])
+        out.fill(OUTSIDE)
+        out[y, x] = part_down @ low @ part_across.T
 
     def _matrix(self, n_in: int, n_out: int) -> Matrix:
         match self.rule:
@@ -103,3 +123,24 @@ class InputFrame:
                 return linear_matrix(n_in, n_out)
             case Preprocessing.MEDSAM:
                 return cubic_matrix(n_in, n_out)
+
+
+@lru_cache(maxsize=16)
+def _back_to_slice(frame: InputFrame, n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Matrices ``(rows, n)`` and ``(columns, n)`` from logits of the square to the slice, for each axis."""
+    (rows, columns), (to_rows, to_columns) = frame.size, frame.covered
+    to_square = linear_matrix(n, frame.input_size, antialias=False)
+    down = linear_matrix(to_rows, rows, antialias=False) @ to_square[:to_rows]
+    across = linear_matrix(to_columns, columns, antialias=False) @ to_square[:to_columns]
+    return down.astype(np.float32), across.astype(np.float32)
+
+
+def _inside(matrix: NDArray[np.float32], first: int, length: int) -> tuple[slice, NDArray[np.float32]]:
+    """The rows that depend on the columns from ``first`` on only (they are neighbours), and their part of the matrix."""
+    within = matrix[:, first : first + length]
+    # Rows sum to 1 and nothing in them is negative.
+    (rows,) = np.nonzero(within.sum(axis=1) > 1 - 1e-5)
+    if not rows.size:
+        return slice(0, 0), within[:0]
+    chosen = slice(int(rows[0]), int(rows[-1]) + 1)
+    return chosen, within[chosen]

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import crowdmask
+from crowdmask.core.completion import Completion
 from crowdmask.core.files import write_whole
 from crowdmask.core.nifti import Image, write_mask
 from crowdmask.core.windowing import Window
@@ -78,7 +79,8 @@ def _record(result: MaskResult, segmenter: Segmenter, *, window: Window, origin:
         "mask_rule": segmenter.mask_rule,
         "runtime": segmenter.runtime,
         "window": window.to_json(),
-        "completion": "none",
+        "completion": result.completion,
+        "completion_parameters": completion_parameters(result),
         "image_sha256": origin.image_sha256,
         "affine_assumed": origin.affine_assumed,
         "volume_index": origin.volume_index,
@@ -87,10 +89,18 @@ def _record(result: MaskResult, segmenter: Segmenter, *, window: Window, origin:
     }
 
 
+def completion_parameters(result: MaskResult) -> dict[str, Any] | None:
+    """Those that the mask depends on: only propagation has any."""
+    return result.parameters.to_json() if result.completion is Completion.FULL else None
+
+
 def _slice(made: SliceProvenance) -> dict[str, Any]:
     return {
         "label": made.label,
         "slice": made.slice,
         "boxes": [list(box.values) for box in made.boxes],
+        "sources": list(made.sources),
+        "confirmed": list(made.confirmed),
+        "completed": made.completed,
         "predicted_iou": [round(value, 4) for value in made.predicted_iou],
     }

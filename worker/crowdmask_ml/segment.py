@@ -1,23 +1,29 @@
-"""A volume and its boxes in, one mask out."""
+"""A volume and what was drawn on it in, one mask out."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdmask.core.completion import Completion, filled
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.geometry import Box
+from crowdmask.core.keyframes import BoxSource
 from crowdmask.core.slicepack import SlicePack
-from crowdmask.core.volume import display_slice, from_display
-from crowdmask.core.windowing import Window, apply_window
-from crowdmask_ml.embeddings import EmbeddingCache, EmbeddingKey, StoredEmbedding
+from crowdmask.core.tracks import AnnotationDocument, BoxOnSlice, boxes_by_slice
+from crowdmask.core.windowing import Window
+from crowdmask_ml.completion import CompletionParameters, propagated
+from crowdmask_ml.embeddings import EmbeddingCache
+from crowdmask_ml.reading import SliceReader
 from crowdmask_ml.segmenter import Segmenter
 
 Progress = Callable[[int, int], None]
-Boxes = Mapping[int, Mapping[int, Sequence[Box]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +33,19 @@ class SliceProvenance:
     Attributes:
         label: the label's integer.
         slice: z on the canonical grid.
-        boxes: the prompts, in the order given.
+        boxes: the prompts: a track's in the order of the tracks, else those that completion added.
+        sources: where each box came from.
+        confirmed: whether somebody looked at each box and left it as it was.
+        completed: whether the slice was unknown and its boxes are completion's: a suggestion.
         predicted_iou: the model's own guess of the mask of each box, roughly 0..1.
     """
 
     label: int
     slice: int
     boxes: tuple[Box, ...]
+    sources: tuple[BoxSource, ...]
+    confirmed: tuple[bool, ...]
+    completed: bool
     predicted_iou: tuple[float, ...]
 
 
@@ -44,137 +56,167 @@ class MaskResult:
     Attributes:
         mask: uint8 ``(z, y, x)`` on the canonical grid: the label's integer, 0 = no mask.
         slices: in ascending order of slice, then label.
+        completion, parameters: what was added to the slices that the tracks cover.
         slices_encoded: how many embeddings were computed; the others were in the cache.
         seconds: wall clock, without loading the model.
     """
 
     mask: NDArray[np.uint8]
     slices: tuple[SliceProvenance, ...]
+    completion: Completion
+    parameters: CompletionParameters
     slices_encoded: int
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Prompts:
+    """The boxes of one label on one slice."""
+
+    boxes: Sequence[BoxOnSlice]
+    completed: bool
+
+    @property
+    def plain(self) -> tuple[Box, ...]:
+        return tuple(entry.box for entry in self.boxes)
+
+
 def segment_volume(
     pack: SlicePack,
-    boxes: Boxes,
+    documents: Mapping[int, AnnotationDocument],
     segmenter: Segmenter,
     *,
     window: Window,
+    completion: Completion = Completion.NONE,
+    parameters: CompletionParameters | None = None,
     cache: EmbeddingCache | None = None,
     progress: Progress | None = None,
 ) -> MaskResult:
     """Turn boxes into a mask, slice by slice; a slice without a box stays background and costs nothing.
 
     A label's mask on a slice is the union of the masks of its boxes, as the model gives them: not cut at the box.
-    A voxel that several labels claim goes to the one whose logit is highest there, at a tie to the lower integer.
+    A voxel that several labels claim goes to the one whose logit is highest there, at a tie to the lower integer;
+    but a label that a track covers there comes before one whose boxes completion added.
+
+    At any time there are the embeddings of one batch of slices in memory, and the logits of one slice.
 
     Args:
         pack: the volume.
-        boxes: by label (1..255), then slice; boxes on the canonical grid in half-open voxel edges.
+        documents: what was drawn, by label (1..255).
         segmenter: the model.
         window: maps the volume's values to the 0..255 that the model sees.
+        completion: which slices get a mask besides those that the tracks cover.
+        parameters: of ``completion``; None: the defaults.
         cache: where embeddings are kept; None computes all anew and keeps none.
-        progress: called with (slices done, slices in total), first with (0, total). What it raises stops the work.
+        progress: called with (slices done, slices in total), first with (0, total); the total grows while slices
+            beyond the ends are found. What it raises stops the work.
 
     Raises:
-        InvalidInput: ``label_unknown``, ``slice_out_of_range``, ``box_invalid``, before any work.
+        InvalidInput: ``label_unknown`` or ``volume_mismatch``, before any work.
         Corrupt: ``slice_pack_corrupt``.
     """
     started = time.perf_counter()
-    by_slice = _by_slice(boxes, pack.shape)
+    _check(documents, pack.shape)
+    parameters = parameters or CompletionParameters()
     report = progress or _silent
-    mask = np.zeros(pack.shape, dtype=np.uint8)
-    provenance: list[SliceProvenance] = []
-    encoded = 0
-    report(0, len(by_slice))
-    done, todo = 0, iter(by_slice)
-    while batch := list(islice(todo, max(1, segmenter.batch_size))):
-        embeddings, new = _embeddings(pack, batch, segmenter, window, cache)
-        encoded += new
-        for z in batch:
-            labels = by_slice[z]
-            # Dropped as soon as it is used: all embeddings of a volume at once would be gigabytes.
-            drawn, scores = _decode(segmenter, embeddings.pop(z), labels)
-            mask[z] = from_display(drawn)
-            provenance.extend(
-                SliceProvenance(label, z, tuple(labels[label]), scores[label]) for label in labels
-            )
-            done += 1
-            report(done, len(by_slice))
-    return MaskResult(mask, tuple(provenance), encoded, time.perf_counter() - started)
+    with _kept(cache, completion) as kept:
+        reader = SliceReader(pack, segmenter, window, kept)
+        prompts = _prompts(documents, completion, parameters, reader, report)
+        mask = np.zeros(pack.shape, dtype=np.uint8)
+        provenance: list[SliceProvenance] = []
+        report(0, len(prompts))
+        done, todo = 0, iter(prompts)
+        while batch := list(islice(todo, max(1, segmenter.batch_size))):
+            reader.load(batch)
+            for z in batch:
+                mask[z], made = _slice(reader, z, prompts[z])
+                provenance += made
+                done += 1
+                report(done, len(prompts))
+    return MaskResult(
+        mask, tuple(provenance), completion, parameters, reader.encoded, time.perf_counter() - started
+    )
 
 
-def _by_slice(boxes: Boxes, shape: tuple[int, int, int]) -> dict[int, dict[int, Sequence[Box]]]:
-    """Boxes by slice, then label, both ascending; only slices that have any."""
-    n_slices, rows, columns = shape
-    found: dict[int, dict[int, Sequence[Box]]] = {}
-    for label in sorted(boxes):
+def _check(documents: Mapping[int, AnnotationDocument], shape: tuple[int, int, int]) -> None:
+    for label, document in documents.items():
         if not 1 <= label <= 255:
             raise InvalidInput(
                 ErrorCode.LABEL_UNKNOWN, f"The label {label} cannot be written: a mask holds 1 to 255."
             )
-        for z, drawn in boxes[label].items():
-            if not 0 <= z < n_slices:
-                raise InvalidInput(
-                    ErrorCode.SLICE_OUT_OF_RANGE,
-                    f"There is a box of label {label} on slice {z}; the volume has the slices 0 to {n_slices - 1}.",
-                )
-            for box in drawn:
-                box.check_inside((rows, columns))
-            if drawn:
-                found.setdefault(z, {})[label] = drawn
+        if document.shape != shape:
+            raise InvalidInput(
+                ErrorCode.GRID_MISMATCH,
+                f"Label {label} was drawn on a volume of the shape {document.shape}, this one has {shape} (z, y, x).",
+                hint="Use the boxes of this volume.",
+            )
+
+
+def _prompts(
+    documents: Mapping[int, AnnotationDocument],
+    completion: Completion,
+    parameters: CompletionParameters,
+    reader: SliceReader,
+    report: Progress,
+) -> dict[int, dict[int, _Prompts]]:
+    """By slice, then label, both ascending; only slices that have any."""
+    found: dict[int, dict[int, _Prompts]] = {}
+
+    def put(label: int, boxes: Mapping[int, Sequence[BoxOnSlice]], *, completed: bool) -> None:
+        for z, on_slice in boxes.items():
+            found.setdefault(z, {})[label] = _Prompts(on_slice, completed)
+
+    for label in sorted(documents):
+        document = documents[label]
+        put(label, boxes_by_slice(document), completed=False)
+        added: dict[int, list[BoxOnSlice]] = {}
+        if completion is not Completion.NONE:
+            added = filled(document)
+        if completion is Completion.FULL:
+            for z, on_slice in propagated(
+                document, reader, parameters, watch=lambda: report(0, len(found))
+            ).items():
+                added.setdefault(z, []).extend(on_slice)
+        put(label, added, completed=True)
     return {z: found[z] for z in sorted(found)}
 
 
-def _embeddings(
-    pack: SlicePack, slices: Sequence[int], segmenter: Segmenter, window: Window, cache: EmbeddingCache | None
-) -> tuple[dict[int, StoredEmbedding], int]:
-    """The embedding of each slice and how many of them had to be computed."""
-    keys = {
-        z: EmbeddingKey(
-            pack_sha256=pack.summary.sha256,
-            slice=z,
-            window=window,
-            model_hash=segmenter.model_hash,
-            preprocessing=segmenter.preprocessing,
-            runtime=segmenter.runtime,
+def _slice(
+    reader: SliceReader, z: int, labels: Mapping[int, _Prompts]
+) -> tuple[NDArray[np.uint8], list[SliceProvenance]]:
+    """The label map ``(y, x)`` of one slice, and how each label on it came about."""
+    provenance = []
+    # Two layers: what tracks cover, and what completion added under it.
+    winner = np.zeros((2, *reader.size), np.uint8)
+    highest = np.zeros((2, *reader.size), np.float32)
+    for label, prompts in labels.items():
+        made = reader.predict(z, prompts.plain)
+        layer = int(prompts.completed)
+        wins = made.logits > highest[layer]
+        winner[layer, wins] = label
+        highest[layer, wins] = made.logits[wins]
+        provenance.append(
+            SliceProvenance(
+                label=label,
+                slice=z,
+                boxes=prompts.plain,
+                sources=tuple(entry.source for entry in prompts.boxes),
+                confirmed=tuple(entry.confirmed for entry in prompts.boxes),
+                completed=prompts.completed,
+                predicted_iou=made.predicted_iou,
+            )
         )
-        for z in slices
-    }
-    found: dict[int, StoredEmbedding] = {}
-    if cache is not None:
-        found = {z: kept for z in slices if (kept := cache.get(keys[z])) is not None}
-    missing = [z for z in slices if z not in found]
-    if missing:
-        images = np.stack([_image(pack, z, window) for z in missing])
-        for z, embedding in zip(missing, segmenter.encode(images), strict=True):
-            found[z] = StoredEmbedding.quantise(embedding)
-            if cache is not None:
-                cache.put(keys[z], found[z])
-    return found, len(missing)
+    return np.where(winner[0] > 0, winner[0], winner[1]), provenance
 
 
-def _image(pack: SlicePack, z: int, window: Window) -> NDArray[np.uint8]:
-    """What the screen shows of a slice."""
-    return display_slice(apply_window(pack.values(z), window)[np.newaxis], 0)
-
-
-def _decode(
-    segmenter: Segmenter, stored: StoredEmbedding, labels: Mapping[int, Sequence[Box]]
-) -> tuple[NDArray[np.uint8], dict[int, tuple[float, ...]]]:
-    """The label map of one slice, in the orientation of the screen, and the predicted IoU of each box by label."""
-    embedding = stored.restore()
-    winner = np.zeros(stored.size, dtype=np.uint8)
-    highest = np.zeros(stored.size, dtype=np.float32)
-    scores: dict[int, tuple[float, ...]] = {}
-    for label, drawn in labels.items():
-        prediction = segmenter.decode(embedding, np.array([box.values for box in drawn], dtype=np.float64))
-        logits = prediction.logits.max(axis=0)
-        wins = logits > highest
-        winner[wins] = label
-        highest[wins] = logits[wins]
-        scores[label] = tuple(float(iou) for iou in prediction.predicted_iou)
-    return winner, scores
+@contextmanager
+def _kept(cache: EmbeddingCache | None, completion: Completion) -> Iterator[EmbeddingCache | None]:
+    """Propagation looks at slices that are predicted later: without a cache they would be encoded twice."""
+    if cache is not None or completion is not Completion.FULL:
+        yield cache
+        return
+    with TemporaryDirectory(prefix="crowdmask-") as folder:
+        yield EmbeddingCache(Path(folder))
 
 
 def _silent(done: int, total: int) -> None:

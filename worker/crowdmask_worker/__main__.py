@@ -1,15 +1,16 @@
 """``python -m crowdmask_worker --queues cpu,gpu``: one worker, its settings from the environment."""
 
 import argparse
+import subprocess
 import sys
 import time
 
 import structlog
 
-from crowdmask.core.errors import CrowdmaskError, Unavailable
+from crowdmask.core.errors import CrowdmaskError, ErrorCode, Unavailable
 from crowdmask.infra.logs import set_up_logs
 from crowdmask.infra.migrate import refuse_newer_database
-from crowdmask.infra.settings import load_settings
+from crowdmask.infra.settings import Settings, load_settings
 from crowdmask.models import Queue
 from crowdmask_worker.lifeline import end_with_supervisor
 
@@ -35,6 +36,7 @@ def main() -> None:
         set_up_logs(log_format=settings.log_format, level=settings.log_level)
         end_with_supervisor(grace_s=settings.soft_shutdown_s + 10.0)
         settings.make_folders()
+        queues = _usable(queues, settings)
         _check_database(settings.database_url)
     except CrowdmaskError as error:
         sys.stderr.write(f"crowdmask_worker: {error}\n")
@@ -43,6 +45,35 @@ def main() -> None:
     from crowdmask_worker.celery_app import run  # after the arguments: a wrong one is refused without Celery
 
     run(settings, queues)
+
+
+def _usable(queues: list[Queue], settings: Settings) -> list[Queue]:
+    """The queues whose jobs can be done: without a usable model none of those that need one is taken, and so none fails.
+
+    In a process of its own: what looks for a GPU may load torch, and a worker that has it loaded hangs after a fork.
+
+    Raises:
+        Unavailable: ``checkpoint_missing``, when nothing is left to do.
+    """
+    if Queue.GPU not in queues or settings.handlers != Settings.model_fields["handlers"].default:
+        return queues
+    checked = subprocess.run(
+        [sys.executable, "-m", "crowdmask_ml.cli", "models", "verify", settings.model],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if checked.returncode == 0:
+        return queues
+    why = " ".join((checked.stdout + checked.stderr).split())
+    others: list[Queue] = [queue for queue in queues if queue is not Queue.GPU]
+    if not others:
+        raise Unavailable(
+            ErrorCode.CHECKPOINT_MISSING,
+            f"The model {settings.model} cannot be used, so no job was taken. {why}",
+        )
+    log.error("model_unusable", model=settings.model, waiting=Queue.GPU.value, why=why)
+    return others
 
 
 def _check_database(url: str) -> None:

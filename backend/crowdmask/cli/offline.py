@@ -23,13 +23,27 @@ def simulate(
     label: Annotated[list[int], typer.Option(help="Integer of the label; may be given several times.")],
     annotator: Annotated[
         str,
-        typer.Option(help="ideal: the paper's boxes; crowd: the same with an error on each edge."),
+        typer.Option(help="ideal: boxes as the rule gives them; crowd: the same with an error on each edge."),
     ] = "ideal",
+    rule: Annotated[
+        str,
+        typer.Option(help="How boxes follow from the label: paper, or released-code (that of its authors)."),
+    ] = "paper",
     jitter_mm: Annotated[
         float | None,
         typer.Option(help="Standard deviation of the crowd's error, in mm; default: 2.3."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the crowd's errors.")] = 0,
+    miss_inner: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of the inner slices that get no box, 0 to 1.")
+    ] = 0.0,
+    miss_ends: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of the slices without a box at each end, 0 to 0.5.")
+    ] = 0.0,
+    every: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Draw every Nth slice of a piece, its first and its last."),
+    ] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the errors and of the slices missed.")] = 0,
     assume_affine: AssumeAffine = False,
     as_json: AsJson = False,
 ) -> None:
@@ -42,6 +56,9 @@ def simulate(
     if annotator not in list(simulate.Annotator):
         known = " or ".join(simulate.Annotator)
         raise InvalidInput(ErrorCode.OPTION_INVALID, f"There is no annotator {annotator!r}; it is {known}.")
+    if rule not in list(simulate.Rule):
+        known = " or ".join(simulate.Rule)
+        raise InvalidInput(ErrorCode.OPTION_INVALID, f"There is no rule {rule!r}; it is {known}.")
     if annotator == simulate.Annotator.IDEAL and jitter_mm is not None:
         raise InvalidInput(
             ErrorCode.OPTION_INVALID,
@@ -66,6 +83,10 @@ def simulate(
             # Its own stream per label: the boxes of one do not depend on which others are asked for.
             rng=np.random.default_rng([seed, index]),
             jitter_mm=simulate.DEFAULT_JITTER_MM if jitter_mm is None else jitter_mm,
+            rule=simulate.Rule(rule),
+            miss_inner=miss_inner,
+            miss_ends=miss_ends,
+            every=every,
         )
     with writing(output):
         boxes_file.write_boxes(output, boxes_file.BoxesFile(grid=image.grid, labels=documents))
@@ -79,7 +100,7 @@ def simulate(
             "tracks": len(document.tracks),
         }
     if as_json:
-        print_json({"boxes_file": str(output.absolute()), "labels": counts})
+        print_json({"boxes_file": str(output.absolute()), "rule": rule, "labels": counts})
         return
     for name, count in counts.items():
         typer.echo(
@@ -103,7 +124,7 @@ def evaluate(
     check_same_grid(expected.grid, made.grid, image_name=str(reference), label_name=str(predicted))
     if made.source.orientation != expected.source.orientation:
         program.note("the two files store their axes differently; they were matched in space")
-    scores = metrics.evaluate(made.voxels, expected.voxels)
+    scores = metrics.evaluate(made.voxels, expected.voxels, spacing=expected.grid.spacing)
     if as_json:
         print_json({"labels": {str(index): _scores_json(score) for index, score in scores.items()}})
     elif not scores:
@@ -127,21 +148,32 @@ def _scores_json(score: "Scores") -> dict[str, float | None]:
         "volume_dice": score.volume_dice,
         "slice_dice": score.slice_dice,
         "slice_dice_all": score.slice_dice_all,
+        "hd95_mm": score.hd95_mm,
+        "nsd_2mm": score.nsd_2mm,
+        "coverage": score.coverage,
+        "volume_error": score.volume_error,
     }
     return {name: None if math.isnan(value) else value for name, value in values.items()}
 
 
 def _print_scores(scores: "dict[int, Scores]") -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    def shown(value: float) -> str:
-        return "-" if math.isnan(value) else f"{value:.4f}"
+    def shown(value: float, form: str = ".4f") -> str:
+        return "-" if math.isnan(value) else format(value, form)
 
     table = Table(
-        caption="slice Dice: slices with a prediction; all: slices of either mask", caption_justify="left"
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+        caption="slice Dice: slices with a prediction; all: slices of either mask\n"
+        "HD95 in mm; NSD at 2 mm; coverage: share of the reference on slices with a prediction\n"
+        "slices: with a prediction / with the reference",
+        caption_justify="left",
     )
-    for heading in ("label", "volume Dice", "slice Dice", "slice Dice, all", "slices", "reference slices"):
+    for heading in ("label", "Dice", "slice Dice", "all", "HD95", "NSD", "coverage", "volume", "slices"):
         table.add_column(heading, justify="right")
     for index, score in scores.items():
         table.add_row(
@@ -149,7 +181,10 @@ def _print_scores(scores: "dict[int, Scores]") -> None:
             shown(score.volume_dice),
             shown(score.slice_dice),
             shown(score.slice_dice_all),
-            str(score.slices_predicted),
-            str(score.slices_reference),
+            shown(score.hd95_mm, ".1f"),
+            shown(score.nsd_2mm),
+            shown(score.coverage, ".1%"),
+            shown(score.volume_error, "+.1%"),
+            f"{score.slices_predicted}/{score.slices_reference}",
         )
     Console().print(table)

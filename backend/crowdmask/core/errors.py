@@ -83,9 +83,11 @@ class ErrorCode(StrEnum):
     MODEL_UNKNOWN = "model_unknown"
     CHECKPOINT_MISSING = "checkpoint_missing"
     CHECKPOINT_MISMATCH = "checkpoint_mismatch"
+    PREVIEW_UNAVAILABLE = "preview_unavailable"
     # Export
     EXPORT_EMPTY = "export_empty"
     DATASET_INVALID = "dataset_invalid"
+    SCORES_INVALID = "scores_invalid"
     OPTION_INVALID = "option_invalid"
     INTERNAL = "internal"
 

@@ -7,7 +7,11 @@ from crowdmask.web.forms import Answer, Time
 
 
 class EvaluationRow(Answer):
-    """One mask against its reference. A score is null where it is undefined, or ``evaluated_at`` is null: not yet done."""
+    """One mask against its reference. A score is null where it is undefined, or ``evaluated_at`` is null: not yet done.
+
+    ``hd95_mm``: 95th percentile of the distances between the surfaces; ``nsd_2mm``: share of the surfaces within 2 mm;
+    ``coverage``: share of the reference on slices with a prediction; ``volume_error``: (predicted - reference) / reference.
+    """
 
     segmentation_id: UUID
     volume_id: UUID
@@ -20,6 +24,10 @@ class EvaluationRow(Answer):
     volume_dice: float | None
     slice_dice: float | None
     slice_dice_all: float | None
+    hd95_mm: float | None
+    nsd_2mm: float | None
+    coverage: float | None
+    volume_error: float | None
     slices_predicted: int | None
     slices_reference: int | None
     evaluated_at: Time | None

@@ -1,6 +1,7 @@
 """Asking for evaluations and recording them."""
 
 import math
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,11 +10,13 @@ from sqlalchemy.orm import Session
 from crowdmask import jobs
 from crowdmask.accounts.actor import Actor
 from crowdmask.core.lifecycle import JobState
-from crowdmask.core.metrics import Scores
 from crowdmask.evaluations.queries import compared_masks
 from crowdmask.exports.queries import EXPORTS
 from crowdmask.models import Evaluation, JobKind, Queue
 from crowdmask.projects.policy import require_role
+
+if TYPE_CHECKING:  # a server starts without scipy.spatial
+    from crowdmask.core.metrics import Scores
 
 _ENDED = (JobState.DONE, JobState.DEAD, JobState.CANCELLED)
 
@@ -54,7 +57,7 @@ def request_evaluations(session: Session, actor: Actor, *, project_id: UUID) -> 
 
 
 def record_evaluation(
-    session: Session, *, segmentation_id: UUID, mask_sha256: str, reference_id: UUID, scores: Scores
+    session: Session, *, segmentation_id: UUID, mask_sha256: str, reference_id: UUID, scores: "Scores"
 ) -> Evaluation:
     """Keep how a mask agrees with a reference; made again, it replaces the row's scores. Undefined scores are null."""
     evaluation = session.scalar(
@@ -72,6 +75,10 @@ def record_evaluation(
     evaluation.volume_dice = _defined(scores.volume_dice)
     evaluation.slice_dice = _defined(scores.slice_dice)
     evaluation.slice_dice_all = _defined(scores.slice_dice_all)
+    evaluation.hd95_mm = _defined(scores.hd95_mm)
+    evaluation.nsd_2mm = _defined(scores.nsd_2mm)
+    evaluation.coverage = _defined(scores.coverage)
+    evaluation.volume_error = _defined(scores.volume_error)
     evaluation.slices_predicted = scores.slices_predicted
     evaluation.slices_reference = scores.slices_reference
     session.flush()

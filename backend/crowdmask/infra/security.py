@@ -1,5 +1,7 @@
 """The installation's secret."""
 
+import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -31,6 +33,16 @@ def load_or_create_secret(path: Path) -> str:
             hint="Restore it from the backup, or delete it: a new one is made, and everybody has to sign in again.",
         )
     return secret
+
+
+def derived_secret(path: Path, purpose: str) -> str:
+    """A secret of its own for one purpose, 64 hexadecimal digits: who learns it learns nothing of the others.
+
+    Raises:
+        Corrupt: ``secret_invalid``, as for ``load_or_create_secret``.
+    """
+    secret = load_or_create_secret(path)
+    return hmac.new(bytes.fromhex(secret), purpose.encode(), hashlib.sha256).hexdigest()
 
 
 def _create(path: Path) -> None:

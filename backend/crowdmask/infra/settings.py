@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from crowdmask.core.errors import ErrorCode, InvalidInput
 
 EMBEDDED_BROKER = "filesystem://"
+PREVIEW_AUTO = "auto"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -17,6 +18,15 @@ def _absolute(path: Path) -> Path:
     if not path.name:  # an empty variable would otherwise mean the current folder
         raise ValueError(f"{str(path)!r} names no folder of its own; name one, such as crowdmask-data")
     return path.expanduser().absolute()
+
+
+def _preview_url(url: str) -> str:
+    parts = urlsplit(url)
+    if url in ("", PREVIEW_AUTO) or (
+        parts.scheme == "http" and parts.hostname and parts.port and not parts.path
+    ):
+        return url
+    raise ValueError(f"{url!r} is neither auto, nor empty, nor of the form http://host:port")
 
 
 def _public_url(url: str | None) -> str | None:
@@ -51,7 +61,9 @@ class Settings(BaseSettings):
     ``watchdog_s``: an idle worker that leaves a due job waiting for longer than this ends, to be started again.
     ``handlers``: the package with one module per kind of job. ``model``: the segmenter that makes masks, a name of
     ``crowdmask-ml models list``. ``host`` and ``port``: where the server listens; ``public_url``: where people reach it,
-    ``https://...`` through a proxy, which decides about cookies, origins and links.
+    ``https://...`` through a proxy, which decides about cookies, origins and links. ``preview_url``: where the preview
+    service answers, ``http://host:port``; ``auto``: ``crowdmask up`` starts one itself, other servers have none; empty:
+    there is none. ``embed_ahead``: whether slices of a new volume are prepared before anybody draws on them.
     """
 
     model_config = SettingsConfigDict(
@@ -72,6 +84,8 @@ class Settings(BaseSettings):
     watchdog_s: PositiveFloat = 60.0
     handlers: str = "crowdmask_worker.handlers"
     model: str = "litemedsam"
+    preview_url: Annotated[str, AfterValidator(_preview_url)] = PREVIEW_AUTO
+    embed_ahead: bool = False
 
     task_lease_s: PositiveFloat = 3600.0
 

@@ -6,7 +6,7 @@ done, which is refused when lease or fence are no longer its own: a job may run 
 """
 
 from crowdmask.jobs.lease import ClaimedJob, claim, complete, fail, heartbeat, release
-from crowdmask.jobs.queue import cancel, enqueue, overdue, retry
+from crowdmask.jobs.queue import cancel, enqueue, overdue, retry, waits_before
 from crowdmask.jobs.reconcile import Reconciled, reconcile, reconcile_forever
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "reconcile_forever",
     "release",
     "retry",
+    "waits_before",
 ]

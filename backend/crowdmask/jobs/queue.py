@@ -102,6 +102,12 @@ def overdue(session: Session, queues: Collection[Queue], *, seconds: float) -> b
     return bool(session.scalar(sa.select(sa.exists().where(due(), Job.queue.in_(queues), waiting))))
 
 
+def waits_before(session: Session, queues: Collection[Queue], *, priority: int) -> bool:
+    """Whether a job of these queues that comes before ``priority`` is due: one that can be put off should make way."""
+    comes_before = sa.exists().where(due(), Job.queue.in_(queues), Job.priority < priority)
+    return bool(session.scalar(sa.select(comes_before)))
+
+
 def _locked(session: Session, job_id: UUID) -> Job:
     job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
     if job is None:

@@ -9,7 +9,10 @@ from crowdmask.models.base import Base, BlobKey, CreatedAt, Id
 
 
 class Evaluation(Base):
-    """One mask against its volume's reference. A score is null where it is undefined (``core.metrics``)."""
+    """One mask against its volume's reference. A score is null where it is undefined (``core.metrics``).
+
+    Evaluations that were made under the schema 0002 have no score from ``hd95_mm`` on.
+    """
 
     __tablename__ = "evaluation"
     __table_args__ = (UniqueConstraint("segmentation_id", "mask_sha256", "reference_id"),)
@@ -24,3 +27,7 @@ class Evaluation(Base):
     slices_predicted: Mapped[int] = mapped_column(Integer)
     slices_reference: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[CreatedAt]
+    hd95_mm: Mapped[float | None] = mapped_column(Float)
+    nsd_2mm: Mapped[float | None] = mapped_column(Float)
+    coverage: Mapped[float | None] = mapped_column(Float)
+    volume_error: Mapped[float | None] = mapped_column(Float)

@@ -19,6 +19,7 @@ class Queue(StrEnum):
 
 class JobKind(StrEnum):
     INGEST = "ingest"
+    EMBED = "embed"
     SEGMENT = "segment"
     EXPORT = "export"
     EVALUATE = "evaluate"

@@ -133,6 +133,7 @@ def _subjects(session: Session, rows: Sequence[Job]) -> dict[UUID, str]:
 _WORDS = {
     JobKind.SEGMENT: ("Mask", "annotation_id"),
     JobKind.INGEST: ("Reading", "volume_id"),
+    JobKind.EMBED: ("Preparing", "volume_id"),
     JobKind.EXPORT: ("Dataset", "export_id"),
     JobKind.EVALUATE: ("Evaluation", "segmentation_id"),
 }

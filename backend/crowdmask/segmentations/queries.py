@@ -1,5 +1,6 @@
 """What the worker needs to know to make one mask, and which masks there are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,8 +9,10 @@ from sqlalchemy.orm import Session
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.annotations.queries import document_at, visible_annotation
-from crowdmask.core.errors import ErrorCode, NotFound
+from crowdmask.core.errors import ErrorCode, InvalidInput, NotFound
+from crowdmask.core.geometry import Box
 from crowdmask.core.lifecycle import AssignmentState, JobState
+from crowdmask.core.preview import PreviewRequest
 from crowdmask.core.tracks import AnnotationDocument
 from crowdmask.core.windowing import Window
 from crowdmask.models import (
@@ -19,6 +22,7 @@ from crowdmask.models import (
     Job,
     Label,
     Project,
+    Role,
     Segmentation,
     Task,
     Volume,
@@ -26,7 +30,7 @@ from crowdmask.models import (
 from crowdmask.projects.policy import require_role
 from crowdmask.projects.queries import takes_part
 from crowdmask.segmentations.schemas import MaskAnswer, ProjectMaskAnswer, SegmentationAnswer
-from crowdmask.volumes.queries import SEES_ALL, window_of
+from crowdmask.volumes.queries import SEES_ALL, grid_of, window_of
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,78 @@ def segment_request(session: Session, *, annotation_id: UUID, revision: int) -> 
         source_sha256=volume.source_sha256,
         pack_sha256=volume.pack_sha256,
         affine_assumed=volume.affine_assumed,
+    )
+
+
+@dataclass(frozen=True)
+class EmbedRequest:
+    """A ready volume, seen with the window that masks are made with."""
+
+    pack_sha256: str
+    window: Window
+
+
+def embed_request(session: Session, *, volume_id: UUID) -> EmbedRequest:
+    """Gather the inputs of an embed job.
+
+    Raises:
+        NotFound: ``not_found``, the volume is gone or not ready.
+    """
+    row = session.execute(
+        sa.select(Volume, Project)
+        .join(Project, Project.id == Volume.project_id)
+        .where(Volume.id == volume_id, Volume.pack_sha256.is_not(None))
+    ).one_or_none()
+    if row is None:
+        raise NotFound(ErrorCode.NOT_FOUND, f"There is no ready volume {volume_id}.")
+    volume, project = row
+    assert volume.pack_sha256 is not None  # as asked for
+    return EmbedRequest(pack_sha256=volume.pack_sha256, window=window_of(project, volume))
+
+
+def preview_request(
+    session: Session, actor: Actor, *, assignment_id: UUID, z: int, boxes: Sequence[Sequence[float]]
+) -> PreviewRequest:
+    """What a preview of these boxes depends on, seen with the window that the mask will be made with.
+
+    Raises:
+        NotFound: ``not_found``, the assignment is neither the actor's own nor of a project that the actor administers,
+            or its volume is not ready.
+        InvalidInput: ``slice_out_of_range``, ``box_invalid``.
+    """
+    row = session.execute(
+        sa.select(Volume, Project)
+        .select_from(Assignment)
+        .join(Task, Task.id == Assignment.task_id)
+        .join(Volume, Volume.id == Task.volume_id)
+        .join(Project, Project.id == Volume.project_id)
+        .where(
+            Assignment.id == assignment_id,
+            sa.or_(
+                Assignment.account_id == actor.account_id, takes_part(actor, Volume.project_id, Role.ADMIN)
+            ),
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound(ErrorCode.NOT_FOUND, f"There is no assignment {assignment_id}.")
+    volume, project = row
+    if volume.pack_sha256 is None:
+        raise NotFound(ErrorCode.NOT_FOUND, f"The volume {volume.id} has no slice pack yet.")
+    n_slices, rows, columns = grid_of(volume).shape
+    if z >= n_slices:
+        raise InvalidInput(
+            ErrorCode.SLICE_OUT_OF_RANGE,
+            f"There is no slice {z}: the volume has the slices 0 to {n_slices - 1}.",
+        )
+    drawn = tuple(Box.from_values(values) for values in boxes)
+    for box in drawn:
+        box.check_inside((rows, columns))
+    return PreviewRequest(
+        asker=f"{assignment_id}:{actor.account_id}",
+        pack_sha256=volume.pack_sha256,
+        slice=z,
+        window=window_of(project, volume),
+        boxes=drawn,
     )
 
 

@@ -1,19 +1,24 @@
-"""Masks made from submitted annotations."""
+"""Masks made from submitted annotations, and previews of those to come."""
 
 from typing import Annotated
 from uuid import UUID
 
+from anyio import to_thread
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import FileResponse
 
+from crowdmask.accounts.actor import Actor
 from crowdmask.accounts.deps import CurrentActor
+from crowdmask.core.preview import PreviewRequest
 from crowdmask.segmentations import files, queries
-from crowdmask.segmentations.schemas import MaskAnswer, ProjectMaskAnswer
+from crowdmask.segmentations.schemas import MaskAnswer, PreviewAnswer, PreviewForm, ProjectMaskAnswer
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession
-from crowdmask.web.state import Server
+from crowdmask.web.state import Server, ServerState
 
 router = APIRouter(tags=["segmentations"])
+
+_PREVIEWS_A_MINUTE = 600
 
 
 @router.get("/annotations/{annotation_id}/mask", **needs(Permission.OWN_OR_SEES_ALL))
@@ -66,3 +71,26 @@ def get_bits(
     return Response(
         files.canonical_bits(server.storage, found), media_type="application/octet-stream", headers=headers
     )
+
+
+@router.post("/assignments/{assignment_id}/preview", **needs(Permission.OWN_OR_ADMIN))
+async def preview_mask(
+    assignment_id: UUID, form: PreviewForm, actor: CurrentActor, server: Server
+) -> PreviewAnswer:
+    """The mask that boxes on one slice would give. Nothing is saved. 503 ``preview_unavailable``: go on without it, and
+    ask again after ``Retry-After``."""
+    async with server.admission.reading():
+        request = await to_thread.run_sync(_preview_request, server, actor, assignment_id, form)
+    # From here on it holds no session and no thread: the answer may take as long as the service's patience.
+    preview = await server.previews.ask(request)
+    return PreviewAnswer.model_validate(preview.to_json())
+
+
+def _preview_request(
+    server: ServerState, actor: Actor, assignment_id: UUID, form: PreviewForm
+) -> PreviewRequest:
+    server.throttle.check("preview", str(actor.account_id), times=_PREVIEWS_A_MINUTE)
+    with server.database.read() as session:
+        return queries.preview_request(
+            session, actor, assignment_id=assignment_id, z=form.slice, boxes=form.boxes
+        )

@@ -1,12 +1,16 @@
-"""Recording the masks that the worker made."""
+"""Recording the masks that the worker made, and having slices prepared for those to come."""
 
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from crowdmask.models import Segmentation
+from crowdmask import jobs
+from crowdmask.models import Job, JobKind, Queue, Segmentation, Volume
 from crowdmask.models.base import JsonDict
+
+EMBED_PRIORITY = 100
+"""Behind every mask that somebody waits for."""
 
 
 def record_mask(
@@ -36,3 +40,20 @@ def record_mask(
     segmentation.seconds = seconds
     session.flush()
     return segmentation
+
+
+def request_embeddings(session: Session, *, volume_id: UUID, first: int = 0) -> Job:
+    """Have the slices of a ready volume, from ``first`` on, encoded before anybody draws on them: the first preview of a
+    slice and its mask are quicker then. Asking again for the same slices asks for nothing new.
+    """
+    volume = session.get_one(Volume, volume_id)
+    assert volume.pack_sha256 is not None  # it is ready
+    return jobs.enqueue(
+        session,
+        JobKind.EMBED,
+        {"volume_id": str(volume_id), "first": first},
+        idem_key=f"embed:{volume_id}:{volume.pack_sha256[:16]}:{first}",
+        queue=Queue.GPU,
+        project_id=volume.project_id,
+        priority=EMBED_PRIORITY,
+    )

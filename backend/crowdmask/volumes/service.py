@@ -204,9 +204,10 @@ def delete_volume(session: Session, actor: Actor, *, volume_id: UUID) -> None:
             f"The volume {volume.name!r} stays: people were given {given} assignment{'s' if given > 1 else ''} of it.",
             hint="Archive its tasks instead, then nobody is given more.",
         )
-    job = session.scalar(sa.select(Job).where(Job.idem_key == _ingest_key(volume)))
-    if job is not None and job.state in (JobState.QUEUED, JobState.RUNNING):
-        jobs.cancel(session, job.id)
+    of_volume = sa.or_(Job.idem_key == _ingest_key(volume), Job.idem_key.startswith(f"embed:{volume.id}:"))
+    under_way = Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+    for job_id in session.scalars(sa.select(Job.id).where(of_volume, under_way)).all():
+        jobs.cancel(session, job_id)
     session.execute(sa.delete(Task).where(Task.volume_id == volume_id))
     session.execute(sa.delete(ReferenceMask).where(ReferenceMask.volume_id == volume_id))
     session.execute(sa.delete(Volume).where(Volume.id == volume_id))

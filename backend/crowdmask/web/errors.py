@@ -44,6 +44,8 @@ _BY_CODE = {
     ErrorCode.BODY_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
 _RETRY_AFTER_S = 2
+# Asked for with every box while there is no service: that is no news.
+_EXPECTED = frozenset({ErrorCode.PREVIEW_UNAVAILABLE})
 _LONGEST_PART = 60  # of a place in a request: a field that is not known was named by the caller
 _FOREIGN = {
     HTTPStatus.NOT_FOUND: (
@@ -136,7 +138,7 @@ def _ours(request: Request, error: Exception) -> JSONResponse:
         retry_after_s = error.retry_after_s
     elif status is HTTPStatus.SERVICE_UNAVAILABLE:
         retry_after_s = _RETRY_AFTER_S
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.code not in _EXPECTED:
         log.error("request_failed", code=error.code.value, status=status.value)
     return problem_response(
         request_id_of(request),

@@ -12,6 +12,7 @@ from crowdmask.infra.storage import LocalStorage
 from crowdmask.infra.throttle import Throttle
 from crowdmask.web.admission import Admission
 from crowdmask.web.events import EventHub
+from crowdmask.web.previews import Previews
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class ServerState:
     throttle: Throttle
     events: EventHub
     admission: Admission
+    previews: Previews
 
 
 def server_state(request: Request) -> ServerState:

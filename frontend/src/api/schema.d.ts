@@ -209,6 +209,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/assignments/{assignment_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Mask
+         * @description The mask that boxes on one slice would give. Nothing is saved. 503 ``preview_unavailable``: go on without it, and
+         *     ask again after ``Retry-After``.
+         */
+        post: operations["preview_mask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/assignments/{assignment_id}/renew": {
         parameters: {
             query?: never;
@@ -1489,7 +1510,7 @@ export interface components {
          * @description Stable, documented in ``docs/errors.md`` (a test keeps the two equal). Never rename one that was released.
          * @enum {string}
          */
-        ErrorCode: "file_empty" | "not_nifti" | "nifti_truncated" | "nifti_corrupt" | "nifti_header_invalid" | "file_too_large" | "dimensions_invalid" | "unsupported_dtype" | "volume_index_needed" | "spacing_invalid" | "orientation_unknown" | "orientation_invalid" | "orientation_conflict" | "not_finite" | "grid_mismatch" | "label_values_invalid" | "slice_axis_unsupported" | "slice_pack_corrupt" | "boxes_file_invalid" | "labels_invalid" | "label_unknown" | "window_invalid" | "name_taken" | "box_invalid" | "slice_out_of_range" | "track_unknown" | "operation_invalid" | "revision_stale" | "revision_missing" | "idempotency_key_reused" | "volume_mismatch" | "not_open" | "not_complete" | "transition_invalid" | "not_found" | "not_allowed" | "request_invalid" | "method_not_allowed" | "body_too_large" | "not_signed_in" | "sign_in_failed" | "link_invalid" | "password_weak" | "origin_refused" | "rate_limited" | "consent_needed" | "in_use" | "picture_invalid" | "public_url_needed" | "server_unreachable" | "lease_lost" | "job_cancelled" | "worker_lost" | "job_failed" | "blob_missing" | "blob_corrupt" | "storage_full" | "data_folder_in_use" | "database_newer" | "database_older" | "database_corrupt" | "database_busy" | "database_unreachable" | "secret_invalid" | "model_unknown" | "checkpoint_missing" | "checkpoint_mismatch" | "export_empty" | "dataset_invalid" | "option_invalid" | "internal";
+        ErrorCode: "file_empty" | "not_nifti" | "nifti_truncated" | "nifti_corrupt" | "nifti_header_invalid" | "file_too_large" | "dimensions_invalid" | "unsupported_dtype" | "volume_index_needed" | "spacing_invalid" | "orientation_unknown" | "orientation_invalid" | "orientation_conflict" | "not_finite" | "grid_mismatch" | "label_values_invalid" | "slice_axis_unsupported" | "slice_pack_corrupt" | "boxes_file_invalid" | "labels_invalid" | "label_unknown" | "window_invalid" | "name_taken" | "box_invalid" | "slice_out_of_range" | "track_unknown" | "operation_invalid" | "revision_stale" | "revision_missing" | "idempotency_key_reused" | "volume_mismatch" | "not_open" | "not_complete" | "transition_invalid" | "not_found" | "not_allowed" | "request_invalid" | "method_not_allowed" | "body_too_large" | "not_signed_in" | "sign_in_failed" | "link_invalid" | "password_weak" | "origin_refused" | "rate_limited" | "consent_needed" | "in_use" | "picture_invalid" | "public_url_needed" | "server_unreachable" | "lease_lost" | "job_cancelled" | "worker_lost" | "job_failed" | "blob_missing" | "blob_corrupt" | "storage_full" | "data_folder_in_use" | "database_newer" | "database_older" | "database_corrupt" | "database_busy" | "database_unreachable" | "secret_invalid" | "model_unknown" | "checkpoint_missing" | "checkpoint_mismatch" | "preview_unavailable" | "export_empty" | "dataset_invalid" | "scores_invalid" | "option_invalid" | "internal";
         /** EvaluateAnswer */
         EvaluateAnswer: {
             /** Jobs */
@@ -1512,18 +1533,27 @@ export interface components {
         /**
          * EvaluationRow
          * @description One mask against its reference. A score is null where it is undefined, or ``evaluated_at`` is null: not yet done.
+         *
+         *     ``hd95_mm``: 95th percentile of the distances between the surfaces; ``nsd_2mm``: share of the surfaces within 2 mm;
+         *     ``coverage``: share of the reference on slices with a prediction; ``volume_error``: (predicted - reference) / reference.
          */
         EvaluationRow: {
             /** Annotator */
             annotator: string;
+            /** Coverage */
+            coverage: number | null;
             /** Evaluated At */
             evaluated_at: string | null;
+            /** Hd95 Mm */
+            hd95_mm: number | null;
             /** Label Index */
             label_index: number;
             /** Label Name */
             label_name: string;
             /** Model */
             model: string;
+            /** Nsd 2Mm */
+            nsd_2mm: number | null;
             reference_origin: components["schemas"]["ReferenceOrigin"];
             /**
              * Segmentation Id
@@ -1540,6 +1570,8 @@ export interface components {
             slices_reference: number | null;
             /** Volume Dice */
             volume_dice: number | null;
+            /** Volume Error */
+            volume_error: number | null;
             /**
              * Volume Id
              * Format: uuid
@@ -1723,7 +1755,7 @@ export interface components {
          * JobKind
          * @enum {string}
          */
-        JobKind: "ingest" | "segment" | "export" | "evaluate";
+        JobKind: "ingest" | "embed" | "segment" | "export" | "evaluate";
         /**
          * JobState
          * @enum {string}
@@ -2136,6 +2168,37 @@ export interface components {
             id: string;
             /** Url */
             url: string;
+        };
+        /**
+         * PreviewAnswer
+         * @description The mask that the boxes would give together.
+         *
+         *     ``box``: x0, y0, x1, y1, the rectangle around it, 0, 0, 0, 0 when it is empty. ``bits``: base64 of a zlib stream of the
+         *     rectangle's bits, row by row without padding between them, the first voxel in the highest bit. ``predicted_iou``: of
+         *     each box the model's own estimate of its mask, 0..1.
+         */
+        PreviewAnswer: {
+            /** Bits */
+            bits: string;
+            /** Box */
+            box: [
+                number,
+                number,
+                number,
+                number
+            ];
+            /** Predicted Iou */
+            predicted_iou: number[];
+        };
+        /**
+         * PreviewForm
+         * @description Boxes x0, y0, x1, y1 in voxel edges of one slice.
+         */
+        PreviewForm: {
+            /** Boxes */
+            boxes: number[][];
+            /** Slice */
+            slice: number;
         };
         /**
          * Problem
@@ -2973,6 +3036,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_mask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                assignment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewForm"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewAnswer"];
+                };
             };
             /** @description Refused. */
             default: {

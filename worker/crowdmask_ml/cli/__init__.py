@@ -6,7 +6,7 @@ ends: ``crowdmask.console``.
 
 import typer
 
-from crowdmask_ml.cli import models, segmenting
+from crowdmask_ml.cli import models, segmenting, uncertainty
 from crowdmask_ml.cli.options import program
 
 app = typer.Typer(
@@ -16,9 +16,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(segmenting.segment)
+app.command()(uncertainty.uncertainty)
 
 models_app = typer.Typer(help="The models that can be used.", no_args_is_help=True)
 models_app.command("list")(models.list_models)
+models_app.command()(models.verify)
+models_app.command()(models.download)
+models_app.command()(models.export)
 app.add_typer(models_app, name="models")
 
 

@@ -1,10 +1,8 @@
 """``crowdmask-ml segment``: boxes in, a mask out."""
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,13 +16,7 @@ from crowdmask.console import (
     writing,
 )
 from crowdmask.core.errors import ErrorCode, InvalidInput
-from crowdmask_ml.cli.options import program
-
-if TYPE_CHECKING:
-    from crowdmask.core.boxes_file import BoxesFile
-    from crowdmask.core.geometry import Box
-    from crowdmask.core.slicepack import PackSummary
-    from crowdmask.core.windowing import Window
+from crowdmask_ml.cli.options import chosen_window, program, progress_bar
 
 
 def segment(
@@ -42,6 +34,16 @@ def segment(
             "else the 0.5 and 99.5 percentiles of the volume.",
         ),
     ] = None,
+    completion: Annotated[
+        str,
+        typer.Option(
+            help="Slices with a mask: none, where a track is; fill, also unknown ones between two tracks; "
+            "full, also beyond the ends.",
+        ),
+    ] = "none",
+    runtime: Annotated[
+        str, typer.Option(help="What computes: auto (the fastest here), torch, openvino or onnx.")
+    ] = "auto",
     assume_affine: AssumeAffine = False,
     volume_index: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Which volume of a file that holds several.")
@@ -57,10 +59,12 @@ def segment(
 ) -> None:
     """Turn the boxes of a volume into a mask on exactly the volume's grid, with the labels' integers.
 
-    Where the masks of two labels overlap, a voxel goes to the label whose logit is highest there. What the mask was
-    made from is written beside it: MASK.provenance.json.
+    Where the masks of two labels overlap, a voxel goes to the label whose logit is highest there; a label that a
+    track covers on that slice comes before one that completion added. What the mask was made from is written beside
+    it: MASK.provenance.json.
     """
     from crowdmask.core.boxes_file import read_boxes
+    from crowdmask.core.completion import Completion
     from crowdmask.core.nifti import read_volume
     from crowdmask.core.slicepack import SlicePack, write_pack
     from crowdmask_ml.embeddings import EmbeddingCache
@@ -69,6 +73,11 @@ def segment(
     from crowdmask_ml.segment import segment_volume
 
     find_model(model)
+    if completion not in list(Completion):
+        known = ", ".join(Completion)
+        raise InvalidInput(
+            ErrorCode.OPTION_INVALID, f"There is no completion {completion!r}; it is one of {known}."
+        )
     inputs = [readable(path) for path in (image_path, boxes_path, checkpoint) if path is not None]
     if not output.name.endswith((".nii.gz", ".nii")):
         raise InvalidInput(
@@ -91,18 +100,18 @@ def segment(
     for notice in image.notices:
         program.note(f"{image_path}: {notice.text}")
     boxes_file.check_matches(image.grid, image_name=str(image_path))
-    boxes = _boxes_by_label(boxes_file)
     with tempfile.TemporaryDirectory(prefix="crowdmask-") as folder:
         pack_path = Path(folder) / "volume.pack"
         summary = write_pack(pack_path, image.voxels)
-        chosen = _window(window, summary)
-        segmenter = load_segmenter(model, checkpoint=checkpoint)
-        with SlicePack.open(pack_path) as pack, _progress() as progress:
+        chosen = chosen_window(window, summary)
+        segmenter = load_segmenter(model, checkpoint=checkpoint, runtime=runtime)
+        with SlicePack.open(pack_path) as pack, progress_bar("segment") as progress:
             result = segment_volume(
                 pack,
-                boxes,
+                boxes_file.labels,
                 segmenter,
                 window=chosen,
+                completion=Completion(completion),
                 cache=EmbeddingCache(cache) if cache is not None else None,
                 progress=progress,
             )
@@ -111,6 +120,7 @@ def segment(
 
     slices = len({entry.slice for entry in result.slices})
     count = sum(len(entry.boxes) for entry in result.slices)
+    added = sum(len(entry.boxes) for entry in result.slices if entry.completed)
     if not count:
         program.note(f"{boxes_path} holds no box: the mask is empty")
     if as_json:
@@ -123,52 +133,17 @@ def segment(
                 "mask_rule": segmenter.mask_rule.value,
                 "runtime": segmenter.runtime,
                 "window": chosen.to_json(),
+                "completion": completion,
                 "seconds": round(result.seconds, 3),
                 "slices": slices,
                 "boxes": count,
+                "boxes_added": added,
             }
         )
         return
     choice = "default" if window is None else "given"
     typer.echo(f"window {chosen.low:g} to {chosen.high:g} ({choice}), model {model}")
-    typer.echo(f"{count} boxes on {slices} slices in {result.seconds:.1f} s")
-    typer.echo(f"written to {output} and {provenance_path(output)}")
-
-
-def _boxes_by_label(boxes_file: "BoxesFile") -> "dict[int, dict[int, list[Box]]]":
-    """Every slice that a track covers, with the track's own interpolation: the completion ``none``."""
-    from crowdmask.core.tracks import boxes_by_slice
-
-    return {
-        label: {z: [entry.box for entry in found] for z, found in boxes_by_slice(document).items()}
-        for label, document in boxes_file.labels.items()
-    }
-
-
-def _window(given: tuple[float, float] | None, summary: "PackSummary") -> "Window":
-    from crowdmask.core.windowing import Window, default_window
-
-    if given is not None:
-        return Window(low=given[0], high=given[1])
-    return default_window(
-        finite_minimum=summary.finite_minimum,
-        percentile_low=summary.percentile_low,
-        percentile_high=summary.percentile_high,
+    typer.echo(
+        f"{count} boxes on {slices} slices in {result.seconds:.1f} s; {added} of them added by completion {completion}"
     )
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error when that is a terminal, else nothing."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("segment"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("segment", total=None)
-
-        def report(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield report
+    typer.echo(f"written to {output} and {provenance_path(output)}")

@@ -31,7 +31,7 @@ def handle(context: JobContext) -> Effect:
     )
     context.report(0.8)
     check_same_grid(mask.grid, reference.grid, image_name="the mask", label_name="the reference")
-    scores = metrics.score(mask.voxels > 0, reference.voxels == request.label_index)
+    scores = metrics.score(mask.voxels > 0, reference.voxels == request.label_index, reference.grid.spacing)
 
     def record(session: Session) -> None:
         service.record_evaluation(

@@ -8,6 +8,7 @@ from crowdmask.core import nifti
 from crowdmask.core.errors import Corrupt, ErrorCode, InvalidInput, NotFound
 from crowdmask.core.slicepack import write_pack
 from crowdmask.models import Volume
+from crowdmask.segmentations.service import request_embeddings
 from crowdmask.volumes import service
 from crowdmask_worker.context import Effect, JobContext
 
@@ -40,5 +41,7 @@ def handle(context: JobContext) -> Effect:
 
     def record(session: Session) -> None:
         service.record_pack(session, volume_id=volume_id, summary=summary)
+        if context.settings.embed_ahead:
+            request_embeddings(session, volume_id=volume_id)
 
     return record

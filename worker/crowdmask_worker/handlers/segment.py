@@ -2,50 +2,42 @@
 
 import hashlib
 import json
-from functools import cache
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 import crowdmask
 from crowdmask.core import nifti
+from crowdmask.core.completion import Completion
 from crowdmask.core.slicepack import SlicePack
-from crowdmask.core.tracks import boxes_by_slice
 from crowdmask.models.base import JsonDict
 from crowdmask.segmentations import service
 from crowdmask.segmentations.queries import SegmentRequest, segment_request
 from crowdmask_ml.embeddings import EmbeddingCache
-from crowdmask_ml.registry import load_segmenter
+from crowdmask_ml.provenance import completion_parameters
 from crowdmask_ml.segment import MaskResult, segment_volume
 from crowdmask_ml.segmenter import Segmenter
+from crowdmask_worker import segmenters as loaded
 from crowdmask_worker.context import Effect, JobContext
 
 
-@cache
-def _segmenter(name: str) -> Segmenter:
-    """Loaded once per worker process."""
-    return load_segmenter(name)
-
-
 def handle(context: JobContext) -> Effect:
-    """Payload: ``annotation_id``, ``revision``. The same revision gives the same mask bytes."""
+    """Payload: ``annotation_id``, ``revision``; ``completion`` (default none). Equal ones give the same mask bytes."""
     annotation_id = UUID(context.job.payload["annotation_id"])
     revision = int(context.job.payload["revision"])
+    completion = Completion(context.job.payload.get("completion", Completion.NONE))
     with context.database.read() as session:
         request = segment_request(session, annotation_id=annotation_id, revision=revision)
     context.storage.verify(request.source_sha256)
     context.storage.verify(request.pack_sha256)
-    segmenter = _segmenter(context.settings.model)
-    boxes = {
-        z: [box_on_slice.box for box_on_slice in on_slice]
-        for z, on_slice in boxes_by_slice(request.document).items()
-    }
+    segmenter = loaded.segmenter(context.settings.model)
     with SlicePack.open(context.storage.path(request.pack_sha256)) as pack:
         result = segment_volume(
             pack,
-            {request.label_index: boxes},
+            {request.label_index: request.document},
             segmenter,
             window=request.window,
+            completion=completion,
             cache=EmbeddingCache(context.settings.embeddings_dir),
             progress=lambda done, total: context.report(done / max(total, 1)),
         )
@@ -77,7 +69,6 @@ def _provenance(request: SegmentRequest, segmenter: Segmenter, result: MaskResul
 
     Equal for equal masks: no time and no duration.
     """
-    on_slices = boxes_by_slice(request.document)
     document = json.dumps(request.document.to_json(), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return {
         "crowdmask": crowdmask.__version__,
@@ -87,7 +78,8 @@ def _provenance(request: SegmentRequest, segmenter: Segmenter, result: MaskResul
         "mask_rule": segmenter.mask_rule,
         "runtime": segmenter.runtime,
         "window": request.window.to_json(),
-        "completion": "none",
+        "completion": result.completion,
+        "completion_parameters": completion_parameters(result),
         "revision": request.revision,
         "source_sha256": request.source_sha256,
         "pack_sha256": request.pack_sha256,
@@ -95,8 +87,10 @@ def _provenance(request: SegmentRequest, segmenter: Segmenter, result: MaskResul
         "slices": [
             {
                 "slice": made.slice,
-                "sources": [on_slice.source.value for on_slice in on_slices[made.slice]],
-                "confirmed": [on_slice.confirmed for on_slice in on_slices[made.slice]],
+                "sources": list(made.sources),
+                "confirmed": list(made.confirmed),
+                # The boxes that tracks give are in the annotation; these are nowhere else.
+                "added_boxes": [list(box.values) for box in made.boxes] if made.completed else [],
                 "predicted_iou": [round(value, 4) for value in made.predicted_iou],
             }
             for made in result.slices

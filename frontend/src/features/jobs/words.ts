@@ -21,6 +21,8 @@ export function jobKind(kind: Schema<"JobKind">): string {
   switch (kind) {
     case "ingest":
       return t`Read a scan`;
+    case "embed":
+      return t`Prepare a scan`;
     case "segment":
       return t`Make a mask`;
     case "export":

@@ -1,0 +1,12 @@
+"""The model of a worker process: loaded with the first job that needs it, and kept."""
+
+from functools import cache
+
+from crowdmask_ml.registry import load_segmenter
+from crowdmask_ml.segmenter import Segmenter
+
+
+@cache
+def segmenter(name: str) -> Segmenter:
+    """The model of that name; errors as for ``load_segmenter``, which are not kept."""
+    return load_segmenter(name)
