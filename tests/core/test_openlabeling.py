@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 from crowdmask import cli
 from crowdmask.core.boxes_file import read_boxes
 from crowdmask.core.errors import CrowdmaskError, ErrorCode, InvalidInput
+from crowdmask.core.geometry import Box
 from crowdmask.core.nifti import orientation_of, read_label_map
 from crowdmask.core.openlabeling import read_openlabeling, volumes_in
+from crowdmask.core.simulate import damaged
 from crowdmask.core.tracks import boxes_by_slice
 
 SHAPE = (20, 16, 5)
@@ -155,3 +157,19 @@ def test_every_released_box_is_imported_and_holds_its_released_mask(
                     held.append((made & inside).sum() / made.sum())
     assert imported == lines == 871
     assert np.mean(held) >= 0.97
+
+
+@pytest.mark.sample_data
+def test_the_real_holes_of_a_released_volume_can_damage_other_boxes(sample_data: Path) -> None:
+    found = read_openlabeling(
+        sample_data / "openlabeling" / "prompt",
+        "img0007",
+        labels=CLASSES,
+        orientation=orientation_of(np.diag([-1.0, 1.0, 1.0, 1.0])),
+        file_shape=(512, 512, 163),
+    )
+    drawn = boxes_by_slice(found.documents[5])
+    presence = [z in drawn for z in range(min(drawn), max(drawn) + 1)]
+    assert presence.count(False) == 15
+    whole = {z: [Box(0, 0, 5, 5)] for z in range(20, 20 + len(presence))}
+    assert sorted(damaged(whole, presence)) == [20 + int(z) for z in np.flatnonzero(presence)]
