@@ -9,7 +9,7 @@ MAKEFLAGS += --silent --no-print-directory --no-builtin-rules
 .SUFFIXES:
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format client frontend migrate bench bench-server bench-engine verify-gpu screenshots clean
+.PHONY: help demo up test test-pages lint format client frontend migrate bench bench-server bench-engine verify-gpu screenshots clean
 
 VENV := .venv
 NPM := npm --prefix frontend --no-audit --no-fund --silent
@@ -55,10 +55,7 @@ client: $(VENV)/.ready-run frontend/node_modules/.ready ## describe the API anew
 # one thread, since two processes that each want all cores take longer than one after the other.
 test: $(VENV)/.ready-dev ## lint, then every test; ends with "tests: N s"
 	SECONDS=0
-	$(MAKE) lint
-	$(MAKE) frontend
-	$(NPM) test
-	$(NPM) run budget
+	$(MAKE) --jobs=2 --output-sync lint test-pages
 	$(BIN)/pytest -q -n 2 tests/architecture tests/core tests/infra
 	$(BIN)/pytest -q -n 2 tests/api
 	export OMP_NUM_THREADS=1
@@ -66,6 +63,11 @@ test: $(VENV)/.ready-dev ## lint, then every test; ends with "tests: N s"
 	$(BIN)/pytest -q -n 4 --dist loadfile tests/jobs tests/faults  # mostly waits for leases and processes
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/pipeline tests/ml
 	echo "tests: $$SECONDS s"
+
+# Of `test`, beside lint: neither fills two cores.
+test-pages: frontend
+	$(NPM) test
+	$(NPM) run budget
 
 bench: $(VENV)/.ready-run ## measure; prints tables and writes build/bench/*.json
 	$(BIN)/python bench/spine.py $(ARGS)
