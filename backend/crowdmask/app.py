@@ -45,6 +45,17 @@ def create_app(settings: Settings, *, site_folder: Path | None = None) -> FastAP
     Args:
         site_folder: the built frontend; None: where the build puts it.
     """
+    database = Database(settings.database_url)
+    state = ServerState(
+        settings=settings,
+        database=database,
+        storage=LocalStorage(settings.blobs_dir),
+        passwords=Passwords(),
+        throttle=Throttle(settings.throttle_url),
+        events=event_hub(database),
+        admission=Admission(one_writer=database.is_sqlite),
+        previews=Previews(settings),
+    )
     app = GuardedApp(
         public_url=settings.public_url,
         title="Crowdmask",
@@ -57,7 +68,7 @@ def create_app(settings: Settings, *, site_folder: Path | None = None) -> FastAP
         generate_unique_id_function=lambda route: route.name,
         lifespan=_lifespan,
     )
-    app.state.server = create_state(settings)
+    app.state.server = state
     api = APIRouter(
         prefix="/api/v1", responses={"default": {"model": errors.Problem, "description": "Refused."}}
     )
@@ -78,21 +89,6 @@ def create_app(settings: Settings, *, site_folder: Path | None = None) -> FastAP
     errors.install(app)
     site.install(app, site_folder or site.built_site())
     return app
-
-
-def create_state(settings: Settings) -> ServerState:
-    """What the application works on; all that differs between two servers of one address."""
-    database = Database(settings.database_url)
-    return ServerState(
-        settings=settings,
-        database=database,
-        storage=LocalStorage(settings.blobs_dir),
-        passwords=Passwords(),
-        throttle=Throttle(settings.throttle_url),
-        events=event_hub(database),
-        admission=Admission(one_writer=database.is_sqlite),
-        previews=Previews(settings),
-    )
 
 
 def openapi_json() -> str:

@@ -1,7 +1,7 @@
 """The application for tests of the API."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import structlog
@@ -9,28 +9,14 @@ import structlog
 from crowdmask.infra.settings import Settings
 from tests.api.server import AppServer
 
-if TYPE_CHECKING:
-    from fastapi import FastAPI
-
-
-@pytest.fixture(scope="session")
-def _routes(tmp_path_factory: pytest.TempPathFactory) -> "FastAPI":
-    """The application without anything to work on. Putting its routes together takes as long as many a test."""
-    from crowdmask.app import create_app
-
-    nowhere = tmp_path_factory.mktemp("no-pages")
-    return create_app(Settings.for_folder(nowhere / "data"), site_folder=nowhere)
-
 
 @pytest.fixture
-def server(database_url: str, settings: Settings, _routes: "FastAPI") -> Iterator[AppServer]:
+def server(database_url: str, settings: Settings, tmp_path: Path) -> Iterator[AppServer]:
     """The application on this test's database, in this test's data folder; without pages, and its threads are not
     started."""
-    from crowdmask.app import create_state
+    from crowdmask.app import create_app
 
-    assert settings.public_url is None  # another address would need routes of its own
-    _routes.state.server = create_state(settings)
-    made = AppServer(_routes)
+    made = AppServer(create_app(settings, site_folder=tmp_path / "no-pages"))
     yield made
     made.database.close()
 
