@@ -44,9 +44,10 @@ def measure_browser(settings: Settings, study: Study, changes: int) -> tuple[lis
             page.goto(f"{settings.base_url}/work/{work['id']}")
             page.wait_for_selector('[data-testid="viewer"][data-loaded="true"]', timeout=15_000)
             taken = []
-            for _ in range(changes):
+            for number in range(changes):
                 page.wait_for_timeout(120)  # for the slices around to arrive
-                taken.append(page.evaluate(_CHANGE_SLICE))
+                # To and fro: the volume ends somewhere.
+                taken.append(page.evaluate(_CHANGE_SLICE, "s" if number // 10 % 2 == 0 else "w"))
             browser.close()
     except Error as error:
         return [], f"the workspace could not be used ({str(error).splitlines()[0]})"
@@ -55,7 +56,7 @@ def measure_browser(settings: Settings, study: Study, changes: int) -> tuple[lis
 
 
 # React draws in the same turn as the key's event; the observer is told right after. null: the slice had to be fetched.
-_CHANGE_SLICE = """() => new Promise((resolve) => {
+_CHANGE_SLICE = """(key) => new Promise((resolve) => {
   const viewer = document.querySelector('[data-testid="viewer"]');
   let began = 0;
   const observer = new MutationObserver(() => {
@@ -63,7 +64,8 @@ _CHANGE_SLICE = """() => new Promise((resolve) => {
     observer.disconnect();
     resolve(viewer.dataset.loaded === "true" ? took : null);
   });
+  setTimeout(() => resolve(null), 5_000);
   observer.observe(viewer, { attributes: true, attributeFilter: ["data-z"] });
   began = performance.now();
-  document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "s", code: "KeyS", bubbles: true, cancelable: true }));
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key, code: `Key${key.toUpperCase()}`, bubbles: true, cancelable: true }));
 })"""
