@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from crowdmask.console import Program
 
@@ -11,6 +14,20 @@ if TYPE_CHECKING:
     from crowdmask.core.windowing import Window
 
 program = Program("crowdmask-ml")
+
+RuntimeOption = Annotated[
+    str, typer.Option(help="What computes: auto (the fastest here), torch, openvino or onnx.")
+]
+VolumeIndexOption = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Which volume of a file that holds several.")
+]
+CheckpointOption = Annotated[
+    Path | None, typer.Option(metavar="PATH", help="The model's weights, when not in their usual place.")
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Keep embeddings there; about 1 MB for each slice with a box."),
+]
 
 
 def chosen_window(given: tuple[float, float] | None, summary: "PackSummary") -> "Window":

@@ -16,7 +16,15 @@ from crowdmask.console import (
     writing,
 )
 from crowdmask.core.errors import ErrorCode, InvalidInput
-from crowdmask_ml.cli.options import chosen_window, program, progress_bar
+from crowdmask_ml.cli.options import (
+    CacheOption,
+    CheckpointOption,
+    RuntimeOption,
+    VolumeIndexOption,
+    chosen_window,
+    program,
+    progress_bar,
+)
 
 
 def segment(
@@ -41,20 +49,11 @@ def segment(
             "full, also beyond the ends.",
         ),
     ] = "none",
-    runtime: Annotated[
-        str, typer.Option(help="What computes: auto (the fastest here), torch, openvino or onnx.")
-    ] = "auto",
+    runtime: RuntimeOption = "auto",
     assume_affine: AssumeAffine = False,
-    volume_index: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Which volume of a file that holds several.")
-    ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="The model's weights, when not in their usual place.")
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Keep embeddings there; about 1 MB for each slice with a box."),
-    ] = None,
+    volume_index: VolumeIndexOption = None,
+    checkpoint: CheckpointOption = None,
+    cache: CacheOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Turn the boxes of a volume into a mask on exactly the volume's grid, with the labels' integers.

@@ -17,7 +17,15 @@ from crowdmask.console import (
     writing,
 )
 from crowdmask.core.errors import ErrorCode, InvalidInput
-from crowdmask_ml.cli.options import chosen_window, program, progress_bar
+from crowdmask_ml.cli.options import (
+    CacheOption,
+    CheckpointOption,
+    RuntimeOption,
+    VolumeIndexOption,
+    chosen_window,
+    program,
+    progress_bar,
+)
 
 if TYPE_CHECKING:
     from crowdmask_ml.uncertainty import SliceUncertainty, UncertaintyResult
@@ -46,20 +54,11 @@ def uncertainty(
         float, typer.Option(help="Standard deviation of the error of each edge, in mm.")
     ] = 2.3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the errors.")] = 0,
-    runtime: Annotated[
-        str, typer.Option(help="What computes: auto (the fastest here), torch, openvino or onnx.")
-    ] = "auto",
+    runtime: RuntimeOption = "auto",
     assume_affine: AssumeAffine = False,
-    volume_index: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Which volume of a file that holds several.")
-    ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="The model's weights, when not in their usual place.")
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Keep embeddings there; about 1 MB for each slice with a box."),
-    ] = None,
+    volume_index: VolumeIndexOption = None,
+    checkpoint: CheckpointOption = None,
+    cache: CacheOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Say how sure the masks of a boxes file are, slice by slice, the least sure first.
