@@ -1,5 +1,7 @@
 """The jobs of the worker, run for real: a file becomes a slice pack, boxes become a mask with its provenance."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
@@ -241,6 +243,42 @@ def test_slices_are_embedded_ahead_when_asked_and_make_way_for_a_mask(place: Pla
     assert place.mask_of(annotation_id)
     kept = list(place.runner.settings.embeddings_dir.rglob("*.embedding"))
     assert len(kept) == SHAPE[0]
+
+
+def test_an_embed_job_that_runs_makes_way_for_a_mask_and_encodes_no_slice_twice(place: Place) -> None:
+    volume_id = _ready(place)
+    with place.database.write() as session:
+        request_embeddings(session, volume_id=volume_id)
+    kept = place.runner.settings.embeddings_dir
+    first: dict[Path, int] = {}
+
+    def submit_when_the_first_slice_is_encoded() -> UUID:
+        while not first:
+            first.update({path: path.stat().st_mtime_ns for path in kept.rglob("*.embedding")})
+            time.sleep(0.005)
+        return place.submit(BOXED)
+
+    with ThreadPoolExecutor(1) as meanwhile:
+        submitted = meanwhile.submit(submit_when_the_first_slice_is_encoded)
+        place.drain()
+        annotation_id = submitted.result()
+    place.drain()
+    with place.database.read() as session:
+        begun, rest = session.scalars(
+            sa.select(Job).where(Job.kind == JobKind.EMBED).order_by(Job.created_at, Job.id)
+        ).all()
+        mask = session.scalars(sa.select(Job).where(Job.kind == JobKind.SEGMENT)).one()
+    assert (begun.state, rest.state, mask.state) == (JobState.DONE,) * 3
+    assert begun.payload["first"] == 0
+    assert 0 < rest.payload["first"] < SHAPE[0]
+    assert begun.started_at is not None
+    assert mask.finished_at is not None
+    assert rest.started_at is not None
+    assert begun.started_at < mask.created_at
+    assert mask.finished_at <= rest.started_at
+    assert place.mask_of(annotation_id)
+    assert len(list(kept.rglob("*.embedding"))) == SHAPE[0]
+    assert {path: path.stat().st_mtime_ns for path in first} == first
 
 
 @pytest.mark.parametrize("ahead", [False, True])
