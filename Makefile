@@ -9,7 +9,7 @@ MAKEFLAGS += --silent --no-print-directory --no-builtin-rules
 .SUFFIXES:
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-pages lint format client frontend migrate bench bench-server bench-engine verify-gpu screenshots clean
+.PHONY: help demo up test test-pages test-extras lint format client frontend migrate bench bench-server bench-engine verify-gpu screenshots clean
 
 VENV := .venv
 NPM := npm --prefix frontend --no-audit --no-fund --silent
@@ -22,7 +22,7 @@ export VOLUME REFERENCE
 
 help: ## say what there is
 	grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | while IFS=$$'\t' read -r target text; do \
-	    printf '  make %-12s %s\n' "$$target" "$$text"; done
+	    printf '  make %-13s %s\n' "$$target" "$$text"; done
 
 demo: $(VENV)/.ready-run frontend ## boxes in, masks and a dataset out; then serves them [VOLUME=ct.nii.gz REFERENCE=labels.nii.gz] [ARGS="--no-serve --json --data DIR"]
 	$(BIN)/crowdmask demo $${VOLUME:+--volume "$$VOLUME"} $${REFERENCE:+--reference "$$REFERENCE"} $(ARGS)
@@ -69,6 +69,17 @@ test: $(VENV)/.ready-dev ## lint, then every test; ends with "tests: N s"
 test-pages: frontend
 	$(NPM) test
 	$(NPM) run budget
+
+# Each in an environment of its own under build/. The files that take torch's place come from the usual environment.
+test-extras: $(VENV)/.ready-run ## the extra ml without the server's packages, then the demo on the extra cpu, without torch (downloads 3 GB)
+	python=$$($(BIN)/python -c 'import sys; print(sys._base_executable)')
+	for name in ml cpu; do "$$python" -m venv build/extras/$$name; done
+	build/extras/ml/bin/python -m pip --disable-pip-version-check install $(QUIET) -c constraints.txt -e '.[ml]' pytest pytest-xdist hypothesis 1>&2
+	build/extras/cpu/bin/python -m pip --disable-pip-version-check install $(QUIET) -c constraints.txt -e '.[cpu,server]' 1>&2
+	OMP_NUM_THREADS=1 build/extras/ml/bin/python -m pytest -q -n 2 tests/ml
+	$(BIN)/crowdmask-ml models export litemedsam
+	rm -rf build/extras/demo
+	build/extras/cpu/bin/crowdmask demo --no-serve --json --data build/extras/demo
 
 bench: $(VENV)/.ready-run ## measure; prints tables and writes build/bench/*.json
 	$(BIN)/python bench/spine.py $(ARGS)

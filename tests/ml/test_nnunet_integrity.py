@@ -1,5 +1,6 @@
 """nnU-Net's own check of our datasets."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.labels import LabelSet
 from crowdmask.core.volume import Grid
 from crowdmask_ml.nnunet.integrity import verify_integrity
+from tests.conftest import missing
 
 SHAPE = (4, 12, 16)
 
@@ -17,6 +19,8 @@ SHAPE = (4, 12, 16)
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A dataset of two oblique cases with two labels."""
+    if find_spec("nnunetv2") is None:
+        missing("nnU-Net (the extra train)")
     turn = np.deg2rad(10)
     affine = np.diag([-2.0, -2.0, 3.0, 1.0])
     affine[:2, :2] = [[-2 * np.cos(turn), 2 * np.sin(turn)], [-2 * np.sin(turn), -2 * np.cos(turn)]]
