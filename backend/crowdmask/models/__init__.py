@@ -7,8 +7,9 @@ from crowdmask.models.evaluation import Evaluation
 from crowdmask.models.export import Export
 from crowdmask.models.job import Job, JobKind, Queue
 from crowdmask.models.project import Consent, GuidePicture, Invite, Label, Membership, Project, Role
-from crowdmask.models.segmentation import Segmentation
+from crowdmask.models.segmentation import DerivedMask, Segmentation
 from crowdmask.models.task import Assignment, Task
+from crowdmask.models.training import Training, TrainingScore, TrainingStage, TrainingStep
 from crowdmask.models.volume import ReferenceMask, ReferenceOrigin, Volume
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Base",
     "BrowserSession",
     "Consent",
+    "DerivedMask",
     "Evaluation",
     "Export",
     "GuidePicture",
@@ -38,5 +40,9 @@ __all__ = [
     "SignInLink",
     "Task",
     "TokenScope",
+    "Training",
+    "TrainingScore",
+    "TrainingStage",
+    "TrainingStep",
     "Volume",
 ]

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crowdmask.core.lifecycle import AnnotationState
@@ -16,7 +16,8 @@ class Annotation(Base):
 
     ``not_in_volume`` repeats whether the document has every slice absent, however that was said, so that free slots
     can be counted without reading documents; ``completeness`` repeats ``core.completeness.completeness`` for the table
-    (null in rows that an earlier version wrote).
+    (null in rows that an earlier version wrote). ``return_comment`` and ``return_slice`` say why a returned one came back and
+    where to look first.
     """
 
     __tablename__ = "annotation"
@@ -36,6 +37,8 @@ class Annotation(Base):
     created_at: Mapped[CreatedAt]
     completeness: Mapped[JsonDict | None]
     updated_at: Mapped[UpdatedAt]
+    return_comment: Mapped[str] = mapped_column(Text, default="", server_default="")
+    return_slice: Mapped[int | None] = mapped_column(Integer)
 
 
 class OperationBatch(Base):

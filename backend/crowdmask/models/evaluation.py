@@ -11,7 +11,8 @@ from crowdmask.models.base import Base, BlobKey, CreatedAt, Id
 class Evaluation(Base):
     """One mask against its volume's reference. A score is null where it is undefined (``core.metrics``).
 
-    Evaluations that were made under the schema 0002 have no score from ``hd95_mm`` on.
+    Evaluations that were made under the schema 0002 have no score from ``hd95_mm`` on, those of 0003 no ``..._ml``: the
+    volumes of mask and reference in millilitres.
     """
 
     __tablename__ = "evaluation"
@@ -31,3 +32,5 @@ class Evaluation(Base):
     nsd_2mm: Mapped[float | None] = mapped_column(Float)
     coverage: Mapped[float | None] = mapped_column(Float)
     volume_error: Mapped[float | None] = mapped_column(Float)
+    predicted_ml: Mapped[float | None] = mapped_column(Float)
+    reference_ml: Mapped[float | None] = mapped_column(Float)

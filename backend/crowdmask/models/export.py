@@ -12,7 +12,8 @@ class Export(Base):
     """A frozen, versioned nnU-Net v2 dataset.
 
     ``selection`` is the snapshot, taken in one transaction: which mask of which annotation revision goes in. It never
-    changes; ``manifest_sha256`` is set when the folder stands.
+    changes; ``manifest_sha256`` is set when the folder stands. ``choice`` is what was asked for (null: before there was a
+    choice). Exports of one comparison share ``pair_id``: the same volumes and splits with other labels.
     """
 
     __tablename__ = "export"
@@ -26,3 +27,5 @@ class Export(Base):
     manifest_sha256: Mapped[str | None] = mapped_column(String(64))
     created_by: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
     created_at: Mapped[CreatedAt]
+    choice: Mapped[JsonDict | None]
+    pair_id: Mapped[UUID | None]

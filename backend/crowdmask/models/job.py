@@ -23,6 +23,7 @@ class JobKind(StrEnum):
     SEGMENT = "segment"
     EXPORT = "export"
     EVALUATE = "evaluate"
+    TRAIN = "train"
 
 
 class Job(Base):

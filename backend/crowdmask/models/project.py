@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crowdmask.core.completion import Completion
 from crowdmask.models.base import Base, BlobKey, CreatedAt, Id, JsonDict, Sha256, enum_column
 
 
@@ -21,7 +22,8 @@ class Project(Base):
     """``window`` is ``core.windowing.Window`` as JSON, or null: then each volume's default window.
 
     ``label_heading`` is what a label is called in general on the screens ("Organ", "Tumour"). ``consent_version`` counts
-    the texts of consent; 0: there is none.
+    the texts of consent; 0: there is none. ``completion`` is what exports take unless they say otherwise; ``citation``, how
+    the makers of the volumes want to be cited.
     """
 
     __tablename__ = "project"
@@ -37,6 +39,10 @@ class Project(Base):
     label_heading: Mapped[str] = mapped_column(String(40), default="Organ", server_default="Organ")
     consent_text: Mapped[str] = mapped_column(Text, default="", server_default="")
     consent_version: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    completion: Mapped[Completion] = mapped_column(
+        enum_column(Completion), default=Completion.NONE, server_default=Completion.NONE.value
+    )
+    citation: Mapped[str] = mapped_column(Text, default="", server_default="")
 
 
 class Label(Base):
@@ -72,7 +78,9 @@ class GuidePicture(Base):
 
 
 class Membership(Base):
-    """``label_indices``: the labels this person is given tasks of; null: all."""
+    """``label_indices``: the labels this person is given tasks of; null: all. ``qualification``: as stated, for the card of
+    a dataset.
+    """
 
     __tablename__ = "membership"
     __table_args__ = (UniqueConstraint("project_id", "account_id"), Index(None, "account_id"))
@@ -83,6 +91,7 @@ class Membership(Base):
     role: Mapped[Role] = mapped_column(enum_column(Role))
     created_at: Mapped[CreatedAt]
     label_indices: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    qualification: Mapped[str] = mapped_column(String(200), default="", server_default="")
 
 
 class Consent(Base):

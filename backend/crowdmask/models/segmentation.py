@@ -1,11 +1,12 @@
-"""Masks made from submitted annotations."""
+"""Masks made from annotations."""
 
 from uuid import UUID
 
-from sqlalchemy import Float, ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, Float, ForeignKey, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crowdmask.models.base import Base, BlobKey, CreatedAt, Id, JsonDict
+from crowdmask.core.completion import Completion
+from crowdmask.models.base import Base, BlobKey, CreatedAt, Id, JsonDict, Sha256, enum_column
 
 
 class Segmentation(Base):
@@ -25,4 +26,31 @@ class Segmentation(Base):
     mask_sha256: Mapped[BlobKey]
     provenance: Mapped[JsonDict]
     seconds: Mapped[float] = mapped_column(Float)
+    created_at: Mapped[CreatedAt]
+
+
+class DerivedMask(Base):
+    """A mask that a dataset asked for and no submission made: of several people's boxes, of unfinished work, completed, or
+    by another model.
+
+    ``key`` is the hash of all that it depends on, so that the same wish again finds the same row. ``inputs``: the
+    annotations and their revisions, ``[[annotation id, revision], ...]``; ``rule``: how one set of boxes is made of them.
+    ``mask_sha256``, ``provenance`` and ``seconds`` are null until its job has made it.
+    """
+
+    __tablename__ = "derived_mask"
+    __table_args__ = (UniqueConstraint("key"),)
+
+    id: Mapped[Id]
+    key: Mapped[Sha256]
+    volume_id: Mapped[UUID] = mapped_column(ForeignKey("volume.id"), index=True)
+    label_index: Mapped[int] = mapped_column(Integer)
+    rule: Mapped[str] = mapped_column(String(32))
+    inputs: Mapped[list[list[str | int]]] = mapped_column(JSON)
+    completion: Mapped[Completion] = mapped_column(enum_column(Completion))
+    model: Mapped[str] = mapped_column(String(100))
+    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("job.id"))
+    mask_sha256: Mapped[BlobKey | None]
+    provenance: Mapped[JsonDict | None]
+    seconds: Mapped[float | None] = mapped_column(Float)
     created_at: Mapped[CreatedAt]

@@ -33,7 +33,9 @@ class Volume(Base):
 
     ``depth``, ``height``, ``width`` and ``affine`` (4x4, voxel index x, y, z to RAS+ mm) are the canonical grid's;
     they are null while the file is quarantined. ``affine_assumed`` and ``volume_index`` are the admin's decisions on a file
-    that has no orientation or several time points. ``notices`` are ``core.notices.Notice`` as JSON.
+    that has no orientation or several time points. ``notices`` are ``core.notices.Notice`` as JSON. ``patient`` (a pseudonym:
+    volumes of one patient are never split between training and test), ``modality`` and ``licence`` are what the admin
+    states; empty: not stated.
     """
 
     __tablename__ = "volume"
@@ -67,6 +69,9 @@ class Volume(Base):
     refusal_text: Mapped[str | None] = mapped_column(Text)
     created_by: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
     created_at: Mapped[CreatedAt]
+    patient: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    modality: Mapped[str] = mapped_column(String(20), default="", server_default="")
+    licence: Mapped[str] = mapped_column(String(200), default="", server_default="")
 
 
 class ReferenceMask(Base):

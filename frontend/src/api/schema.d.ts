@@ -1755,7 +1755,7 @@ export interface components {
          * JobKind
          * @enum {string}
          */
-        JobKind: "ingest" | "embed" | "segment" | "export" | "evaluate";
+        JobKind: "ingest" | "embed" | "segment" | "export" | "evaluate" | "train";
         /**
          * JobState
          * @enum {string}
