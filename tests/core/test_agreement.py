@@ -74,6 +74,15 @@ def test_without_a_common_slice_nothing_is_claimed() -> None:
     assert np.isnan(found.presence)
     empty = document_from_boxes(SHAPE, {}, source=BoxSource.DRAWN)
     assert agreement(one, empty).first_difference is None
+    assert agreement(one, other).slices_either == 2
+
+
+def test_a_score_is_there_even_where_no_slice_is_shared() -> None:
+    one, other = _drawn({3: [Box(0, 0, 4, 4)]}), _drawn({3: [Box(0, 0, 4, 2)], 5: [Box(0, 0, 4, 4)]})
+    nothing, elsewhere = _drawn({}), _drawn({7: [Box(0, 0, 4, 4)]})
+    assert agreement(one, other).box_score == 0.5
+    assert agreement(one, elsewhere).box_score == agreement(one, nothing).box_score == 0.0
+    assert agreement(nothing, nothing).box_score == 1.0
 
 
 def test_every_pair_is_compared_once() -> None:

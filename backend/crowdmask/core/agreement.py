@@ -26,7 +26,7 @@ class Agreement:
             there is none.
         first_difference, last_difference: by how many slices the second begins and ends later (negative: earlier) than
             the first; None unless both have boxes.
-        slices_both: with boxes of both.
+        slices_both, slices_either: with boxes of both, of at least one.
         slices_decided: decided by both.
     """
 
@@ -35,7 +35,16 @@ class Agreement:
     first_difference: int | None
     last_difference: int | None
     slices_both: int
+    slices_either: int
     slices_decided: int
+
+    @property
+    def box_score(self) -> float:
+        """``box_iou`` as a number that is always there: two who both have no box agree (1), two without a common slice
+        do not (0)."""
+        if self.slices_both:
+            return self.box_iou
+        return 0.0 if self.slices_either else 1.0
 
 
 def agreement(one: AnnotationDocument, other: AnnotationDocument) -> Agreement:
@@ -63,6 +72,7 @@ def agreement(one: AnnotationDocument, other: AnnotationDocument) -> Agreement:
         first_difference=min(second) - min(first) if first and second else None,
         last_difference=max(second) - max(first) if first and second else None,
         slices_both=len(both),
+        slices_either=len(first.keys() | second.keys()),
         slices_decided=len(decided),
     )
 

@@ -1,0 +1,81 @@
+"""Agreement of people about the same task, as datasets ask for it and as the table shows it."""
+
+from uuid import UUID
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from crowdmask.annotations.agreement import agreements, compared_work
+from crowdmask.core.geometry import Box
+from crowdmask.core.lifecycle import AssignmentState
+from crowdmask.core.operations import AddTrack, SetLabelRange
+from crowdmask.core.tracks import BoxSource, Keyframe
+from crowdmask.infra.db import Database
+from crowdmask.models import Assignment, Task
+from tests import studies
+from tests.studies import Study, Work
+
+WHOLE, HALF = Box(4, 5, 20, 25), Box(4, 5, 20, 15)
+
+
+def _hand_in(database: Database, work: Work, box: Box, *, first: int = 1, last: int = 2) -> None:
+    keyframes = {z: Keyframe(box, BoxSource.DRAWN) for z in range(first, last + 1)}
+    answer = studies.save(
+        database, work, AddTrack("a", first, last, keyframes), SetLabelRange(first, last), revision=0
+    )
+    studies.submit(database, work, revision=answer.revision)
+
+
+def _volume(database: Database, study: Study) -> UUID:
+    with database.read() as session:
+        return session.scalars(sa.select(Task.volume_id).where(Task.id == study.task_ids[0])).one()
+
+
+def _agreements(database: Database, study: Study) -> dict[tuple[UUID, int], float]:
+    with database.read() as session:
+        return agreements(session, project_id=study.project_id)
+
+
+def test_agreement_is_the_mean_over_every_two_people(database: Database) -> None:
+    study = studies.make_study(database, people=3, overlap=3)
+    key = (_volume(database, study), 1)
+    works = [studies.begin(database, study, annotator) for annotator in study.annotators]
+    assert _agreements(database, study) == {}
+    _hand_in(database, works[0], WHOLE)
+    assert np.isnan(_agreements(database, study)[key])
+    _hand_in(database, works[1], HALF)
+    assert _agreements(database, study) == {key: pytest.approx(0.5)}
+    _hand_in(database, works[2], WHOLE, first=2, last=2)
+    assert _agreements(database, study) == {key: pytest.approx((0.5 + 1 + 0.5) / 3)}
+    with database.read() as session:
+        pairs = compared_work(session, project_id=study.project_id)
+    assert [(pair.one.annotator.name, pair.other.annotator.name) for pair in pairs] == [
+        ("Annotator 0", "Annotator 1"),
+        ("Annotator 0", "Annotator 2"),
+        ("Annotator 1", "Annotator 2"),
+    ]
+    assert [pair.agreement.first_difference for pair in pairs] == [0, 1, 1]
+
+
+def test_who_both_do_not_find_it_agree_and_who_differ_about_that_do_not(database: Database) -> None:
+    study = studies.make_study(database, people=3, overlap=3)
+    key = (_volume(database, study), 1)
+    works = [studies.begin(database, study, annotator) for annotator in study.annotators]
+    for work in works[:2]:
+        studies.answer_absent(database, work)
+    assert _agreements(database, study) == {key: 1.0}
+    _hand_in(database, works[2], WHOLE)
+    assert _agreements(database, study) == {key: pytest.approx(1 / 3)}
+
+
+def test_late_and_open_work_is_not_compared(database: Database) -> None:
+    study = studies.make_study(database, people=2, overlap=2)
+    works = [studies.begin(database, study, annotator) for annotator in study.annotators]
+    for work in works:
+        _hand_in(database, work, WHOLE)
+    with database.write() as session:
+        session.get_one(Assignment, works[1].assignment_id).state = AssignmentState.TAKEN_BACK
+    assert np.isnan(_agreements(database, study)[_volume(database, study), 1])
+    with database.read() as session:
+        assert compared_work(session, project_id=study.project_id) == []
