@@ -29,5 +29,7 @@ export function jobKind(kind: Schema<"JobKind">): string {
       return t`Write a dataset`;
     case "evaluate":
       return t`Evaluate a mask`;
+    case "train":
+      return t`Train a model`;
   }
 }
