@@ -1,21 +1,36 @@
 """Boxes of OpenLabeling: the exact transform, and the boxes that the paper's authors released."""
 
 import json
+import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from crowdmask import cli
 from crowdmask.core.boxes_file import read_boxes
 from crowdmask.core.errors import CrowdmaskError, ErrorCode, InvalidInput
 from crowdmask.core.geometry import Box
+from crowdmask.core.intervals import Intervals
 from crowdmask.core.nifti import orientation_of, read_label_map
-from crowdmask.core.openlabeling import read_openlabeling, volumes_in
+from crowdmask.core.openlabeling import openlabeling_files, read_openlabeling, volumes_in
 from crowdmask.core.simulate import damaged
-from crowdmask.core.tracks import boxes_by_slice
+from crowdmask.core.tracks import (
+    AnnotationDocument,
+    BoxSource,
+    Keyframe,
+    Track,
+    boxes_by_slice,
+    document_from_boxes,
+    document_from_tracks,
+)
+from crowdmask.core.volume import Orientation
 
 SHAPE = (20, 16, 5)
 CLASSES = {0: 1, 1: 2, 2: 3, 5: 4, 7: 5}
@@ -173,3 +188,96 @@ def test_the_real_holes_of_a_released_volume_can_damage_other_boxes(sample_data:
     assert presence.count(False) == 15
     whole = {z: [Box(0, 0, 5, 5)] for z in range(20, 20 + len(presence))}
     assert sorted(damaged(whole, presence)) == [20 + int(z) for z in np.flatnonzero(presence)]
+
+
+@given(st.data())
+def test_boxes_that_were_written_are_read_back_the_same_whatever_the_axes_of_the_file(
+    data: st.DataObject,
+) -> None:
+    depth = SHAPE[2]
+    axes = data.draw(st.sampled_from([(0, 1, 2), (1, 0, 2)]))
+    flips = data.draw(st.tuples(st.booleans(), st.booleans(), st.booleans()))
+    orientation = Orientation(axes, flips)
+    shape = orientation.canonical_shape(SHAPE)
+    corner = st.tuples(st.integers(0, shape[2] - 1), st.integers(0, shape[1] - 1))
+    box = corner.flatmap(
+        lambda at: st.tuples(st.integers(at[0] + 1, shape[2]), st.integers(at[1] + 1, shape[1])).map(
+            lambda end: Box(*at, *end)
+        )
+    )
+    boxes = data.draw(
+        st.dictionaries(
+            st.integers(0, depth - 1), st.lists(box, min_size=1, max_size=3, unique=True), min_size=1
+        )
+    )
+    document = document_from_boxes(shape, boxes, source=BoxSource.IMPORTED)
+    files = openlabeling_files("a", {7: document}, classes={7: 3}, orientation=orientation, file_shape=SHAPE)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in files.items():
+            (Path(folder) / name).write_text(text)
+        found = read_openlabeling(Path(folder), "a", labels={3: 7}, orientation=orientation, file_shape=SHAPE)
+    assert _by_slice(found.documents) == _by_slice({7: document})
+
+
+def test_an_interpolated_box_grows_to_whole_voxels_and_only_a_slice_absent_for_all_is_background() -> None:
+    track = Track("t1", 1, 3, {z: Keyframe(Box(2, 2, 6, 5 + z), BoxSource.DRAWN) for z in (1, 3)})
+    track = replace(
+        track, keyframes={**track.keyframes, 2: Keyframe(Box(2.5, 2, 6.2, 7), BoxSource.INTERPOLATED)}
+    )
+    shape = (SHAPE[2], SHAPE[1], SHAPE[0])
+    documents = {
+        1: document_from_tracks(shape, [track], Intervals(((0, 0), (4, 4)))),
+        2: document_from_tracks(shape, [], Intervals(((3, 4),))),
+    }
+    orientation = orientation_of(np.diag([-1.0, -1.0, 1.0, 1.0]))
+    files = openlabeling_files(
+        "a", documents, classes={1: 0, 2: 1}, orientation=orientation, file_shape=SHAPE
+    )
+    assert sorted(files) == ["a-slice001.txt", "a-slice002.txt", "a-slice003.txt", "a-slice004.txt"]
+    assert files["a-slice004.txt"] == ""
+    assert files["a-slice002.txt"] == "0 0.2250000000 0.7187500000 0.2500000000 0.3125000000\n"
+
+
+def test_what_has_no_class_or_another_shape_is_not_written() -> None:
+    document = document_from_boxes((5, 16, 20), {1: [Box(1, 1, 3, 3)]}, source=BoxSource.DRAWN)
+    straight = orientation_of(np.diag([-1.0, -1.0, 1.0, 1.0]))
+    with pytest.raises(InvalidInput, match="label 2 have no class"):
+        openlabeling_files("a", {2: document}, classes={1: 0}, orientation=straight, file_shape=SHAPE)
+    with pytest.raises(InvalidInput, match="are of a volume"):
+        openlabeling_files("a", {2: document}, classes={2: 0}, orientation=straight, file_shape=(20, 17, 5))
+    sagittal = orientation_of(np.eye(4)[[2, 0, 1, 3]])
+    with pytest.raises(InvalidInput) as other:
+        openlabeling_files("a", {2: document}, classes={2: 0}, orientation=sagittal, file_shape=SHAPE)
+    assert other.value.code is ErrorCode.SLICE_AXIS_UNSUPPORTED
+
+
+@pytest.mark.sample_data
+def test_the_released_boxes_are_the_same_after_they_were_written_and_read_again(
+    sample_data: Path, tmp_path: Path
+) -> None:
+    prompts = sample_data / "openlabeling" / "prompt"
+    classes = {label: class_number for class_number, label in CLASSES.items()}
+    boxes = 0
+    for number in (1, 2, 7, 10, 30):
+        name = f"img{number:04}"
+        mask = nib.load(sample_data / "openlabeling" / "sam_labels" / f"label{number:04}.nii.gz")
+        place: dict[str, Any] = {
+            "orientation": orientation_of(np.diag([-1.0, -1.0, 1.0, 1.0])),
+            "file_shape": mask.shape,
+        }
+        first = read_openlabeling(prompts, name, labels=CLASSES, **place)
+        files = openlabeling_files(name, first.documents, classes=classes, **place)
+        for file, text in files.items():
+            (tmp_path / file).write_text(text)
+            boxes += len(text.splitlines())
+        again = read_openlabeling(tmp_path, name, labels=CLASSES, **place)
+        assert _by_slice(again.documents) == _by_slice(first.documents)
+    assert boxes == 871
+
+
+def _by_slice(documents: dict[int, AnnotationDocument]) -> dict[tuple[int, int], list[Box]]:
+    return {
+        (label, z): sorted(one.box for one in on_slice)
+        for label, document in documents.items()
+        for z, on_slice in boxes_by_slice(document).items()
+    }

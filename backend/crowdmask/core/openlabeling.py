@@ -1,4 +1,4 @@
-"""Boxes drawn with OpenLabeling on the PNG slices of a volume, brought onto the volume's grid.
+"""Boxes drawn with OpenLabeling on the PNG slices of a volume, brought onto the volume's grid and back.
 
 OpenLabeling (the tool of Kulkarni et al., arXiv 2402.05713) keeps a text file per picture, in the form of YOLO: per box a
 line ``class x_centre y_centre width height``, each but the class as a share of the picture. The pictures were made with
@@ -8,6 +8,7 @@ One text file serves all classes, so it cannot say that a particular one was loo
 stays unknown for it. That a file is there at all is kept as a hint (``OpenLabelingBoxes.visited``).
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.geometry import Box
 from crowdmask.core.keyframes import BoxSource
-from crowdmask.core.tracks import AnnotationDocument, document_from_boxes
+from crowdmask.core.tracks import AnnotationDocument, boxes_by_slice, document_from_boxes
 from crowdmask.core.volume import Orientation
 
 _FILE = re.compile(r"(?P<volume>.+)-slice(?P<slice>\d+)\.txt")
@@ -64,12 +65,7 @@ def read_openlabeling(
             not in whole pixels or leaves the picture, a slice that the volume does not have. ``slice_axis_unsupported``:
             the file's last axis is not the one from feet to head.
     """
-    if orientation.axes[2] != 2:
-        raise InvalidInput(
-            ErrorCode.SLICE_AXIS_UNSUPPORTED,
-            "The file's last axis, along which the pictures were cut, does not run between feet and head.",
-            hint="Only axial slices can be imported.",
-        )
+    _check_axial(orientation)
     nz, ny, nx = orientation.canonical_shape(file_shape)
     boxes: dict[int, dict[int, list[Box]]] = {}
     visited = []
@@ -100,6 +96,80 @@ def read_openlabeling(
         for label in sorted(boxes)
     }
     return OpenLabelingBoxes(documents, tuple(sorted(visited)))
+
+
+def openlabeling_files(
+    volume: str,
+    documents: Mapping[int, AnnotationDocument],
+    *,
+    classes: Mapping[int, int],
+    orientation: Orientation,
+    file_shape: tuple[int, int, int],
+) -> dict[str, str]:
+    """The boxes of one volume as OpenLabeling and YOLO keep them; ``read_openlabeling`` reads them back.
+
+    The form knows whole pixels alone: an interpolated box grows to the whole voxels that hold it. Who drew a box, and
+    whether it is confirmed, is lost. There is a file for each slice with a box, and an empty one for each slice that every
+    document marks absent; a slice that somebody has still to look at has none, so that nobody learns background there.
+
+    Args:
+        volume: in front of ``-slice``; a name for files, as ``core.nnunet_layout.case_name`` gives.
+        documents: by label, on the canonical grid.
+        classes: the class of each label.
+        orientation: how the axes of the volume's file become canonical.
+        file_shape: (ni, nj, nk) of that file.
+
+    Returns:
+        By name ``VOLUME-sliceNNN.txt`` the text; slices in the file's order.
+
+    Raises:
+        InvalidInput: ``slice_axis_unsupported``, as for reading; ``boxes_file_invalid``: a label without a class, or
+            boxes of a volume of another shape.
+    """
+    _check_axial(orientation)
+    shape = orientation.canonical_shape(file_shape)
+    lines: dict[int, list[str]] = {}
+    for label, document in sorted(documents.items()):
+        if label not in classes or document.shape != shape:
+            raise InvalidInput(
+                ErrorCode.BOXES_FILE_INVALID,
+                f"The boxes of label {label} have no class."
+                if label not in classes
+                else f"The boxes of label {label} are of a volume of {document.shape}, not {shape}.",
+            )
+        for z, boxes in boxes_by_slice(document).items():
+            found = lines.setdefault(z, [])
+            found += [_line(classes[label], one.box, orientation, file_shape) for one in boxes]
+    for z in range(shape[0]):
+        if documents and all(z in document.absent for document in documents.values()):
+            lines[z] = []
+    last = shape[0] - 1
+    by_file = {last - z if orientation.flips[2] else z: found for z, found in lines.items()}
+    return {f"{volume}-slice{k:03d}.txt": "".join(found) for k, found in sorted(by_file.items())}
+
+
+def _line(class_number: int, box: Box, orientation: Orientation, file_shape: tuple[int, int, int]) -> str:
+    """The reverse of ``_box``."""
+    # Interpolation may leave a whole edge a rounding error off, which must not cost a voxel.
+    x0, y0 = (math.floor(round(edge, 6)) for edge in (box.x0, box.y0))
+    x1, y1 = (math.ceil(round(edge, 6)) for edge in (box.x1, box.y1))
+    ranges = {
+        orientation.axes[0]: _along(0, {orientation.axes[0]: (x0, x1)}, orientation, file_shape),
+        orientation.axes[1]: _along(1, {orientation.axes[1]: (y0, y1)}, orientation, file_shape),
+    }
+    ni, nj, _ = file_shape
+    (left, right), (bottom, top) = ranges[0], (nj - edge for edge in ranges[1])
+    shares = ((left + right) / 2 / ni, (top + bottom) / 2 / nj, (right - left) / ni, (bottom - top) / nj)
+    return f"{class_number} {' '.join(f'{share:.10f}' for share in shares)}\n"
+
+
+def _check_axial(orientation: Orientation) -> None:
+    if orientation.axes[2] != 2:
+        raise InvalidInput(
+            ErrorCode.SLICE_AXIS_UNSUPPORTED,
+            "The file's last axis, along which the pictures are cut, does not run between feet and head.",
+            hint="Only axial slices can be imported from this form or written in it.",
+        )
 
 
 def _box(

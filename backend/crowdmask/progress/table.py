@@ -18,6 +18,7 @@ from crowdmask.assignments import slots
 from crowdmask.assignments.overview import completeness_by_id
 from crowdmask.assignments.policy import require_sees_all
 from crowdmask.core.completeness import Completeness
+from crowdmask.core.csv_text import cell
 from crowdmask.core.distribution import TaskProgress, task_progress
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.lifecycle import AssignmentState, JobState
@@ -34,7 +35,6 @@ _MASK_OF_JOB: dict[JobState, MaskState] = {
     JobState.DEAD: "failed",
     JobState.CANCELLED: "failed",
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _COLUMNS = (
     "volume",
     "slices",
@@ -136,7 +136,7 @@ def progress_csv(session: Session, actor: Actor, *, project_id: UUID) -> str:
             row.needed,
         ]
         lines: list[list[Any]] = [[*task, *_of_person(person)] for person in row.people]
-        writer.writerows([_cell(value) for value in line] for line in lines or [[*task, *[""] * 10]])
+        writer.writerows([cell(value) for value in line] for line in lines or [[*task, *[""] * 10]])
     return text.getvalue()
 
 
@@ -157,10 +157,6 @@ def _of_person(person: PersonOnTask) -> list[Any]:
 
 def _runs(runs: Iterable[tuple[int, int]]) -> str:
     return "; ".join(str(first) if first == last else f"{first} to {last}" for first, last in runs)
-
-
-def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _has(runs: str) -> sa.ColumnElement[bool]:
