@@ -358,7 +358,7 @@ def _ideal_dice(platform: Platform, case: _Case, console: Console) -> float:
         result = segment_volume(
             pack,
             {IDEAL_INDEX: drawn},
-            load_segmenter(platform.settings.model),
+            load_segmenter(platform.settings.model, runtime=platform.settings.runtime),
             window=_window(platform, case),
             cache=EmbeddingCache(platform.settings.embeddings_dir),
             progress=lambda done, total: progress.update(bar, completed=done, total=total),

@@ -91,7 +91,7 @@ def serving(settings: Settings, *, exactly: bool = False) -> Iterator[Platform]:
     from crowdmask.serve import listen, server
 
     settings, listening = listen(settings, exactly=exactly)
-    settings, previews = _preview(settings)
+    settings, previews = preview_service(settings)
     with (
         listening,
         prepared(settings) as platform,
@@ -168,7 +168,7 @@ def _worker(settings: Settings) -> Command:
     )
 
 
-def _preview(settings: Settings) -> tuple[Settings, list[Command]]:
+def preview_service(settings: Settings) -> tuple[Settings, list[Command]]:
     """The preview service that this command has to start, if it is this command's, and the settings that name it."""
     if settings.preview_url != PREVIEW_AUTO:
         return settings, []

@@ -53,6 +53,18 @@ def test_weights_that_are_there_are_verified(models: Path) -> None:
     }
 
 
+def test_whether_a_model_can_be_used_on_a_runtime_is_verified_with_it(models: Path) -> None:
+    result = _command("models", "verify", "litemedsam", "--runtime", "torch", "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["models"][0]["runtime"] == "ok"
+    missing = _command("models", "verify", "medsam", "--runtime", "auto")
+    assert missing.returncode == 1
+    assert missing.stdout.startswith("medsam: weights missing, exported files missing, runtime auto missing")
+    refused = _command("models", "verify", "litemedsam", "--runtime", "tensorrt")
+    assert refused.returncode == 2
+    assert "There is no runtime called 'tensorrt'." in refused.stderr
+
+
 def test_weights_that_are_missing_or_of_another_file_are_told_apart(models: Path) -> None:
     place = MODELS["sam-vit-b"].usual_place()
     assert place is not None

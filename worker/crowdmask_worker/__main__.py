@@ -57,8 +57,9 @@ def _usable(queues: list[Queue], settings: Settings) -> list[Queue]:
     """
     if Queue.GPU not in queues or settings.handlers != Settings.model_fields["handlers"].default:
         return queues
+    verify = ("models", "verify", settings.model, "--runtime", settings.runtime)
     checked = subprocess.run(
-        [sys.executable, "-m", "crowdmask_ml.cli", "models", "verify", settings.model],
+        [sys.executable, "-m", "crowdmask_ml.cli", *verify],
         capture_output=True,
         text=True,
         check=False,

@@ -56,7 +56,7 @@ class Predictor:
     """The model and the slices that were asked for last. For one thread."""
 
     def __init__(self, settings: Settings) -> None:
-        self._model = settings.model
+        self._model, self._runtime = settings.model, settings.runtime
         self._storage = LocalStorage(settings.blobs_dir)
         self._cache = EmbeddingCache(settings.embeddings_dir)
         self._segmenter: Segmenter | None = None
@@ -84,7 +84,7 @@ class Predictor:
             if self._refusal is not None and time.monotonic() - self._refusal[0] < _ASK_MODEL_AGAIN_S:
                 raise self._refusal[1]
             try:
-                self._segmenter = load_segmenter(self._model)
+                self._segmenter = load_segmenter(self._model, runtime=self._runtime)
             except CrowdmaskError as error:
                 self._refusal = time.monotonic(), error
                 raise

@@ -7,6 +7,6 @@ from crowdmask_ml.segmenter import Segmenter
 
 
 @cache
-def segmenter(name: str) -> Segmenter:
-    """The model of that name; errors as for ``load_segmenter``, which are not kept."""
-    return load_segmenter(name)
+def segmenter(name: str, runtime: str) -> Segmenter:
+    """The model of that name on that runtime; errors as for ``load_segmenter``, which are not kept."""
+    return load_segmenter(name, runtime=runtime)

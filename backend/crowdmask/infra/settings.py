@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     time. ``soft_shutdown_s``: what a stopping worker gives a running job before it takes the job's lease back.
     ``watchdog_s``: an idle worker that leaves a due job waiting for longer than this ends, to be started again.
     ``handlers``: the package with one module per kind of job. ``model``: the segmenter that makes masks, a name of
-    ``crowdmask-ml models list``. ``host`` and ``port``: where the server listens; ``public_url``: where people reach it,
+    ``crowdmask-ml models list``; ``runtime``: what computes it. ``host`` and ``port``: where the server listens; ``public_url``: where people reach it,
     ``https://...`` through a proxy, which decides about cookies, origins and links. ``preview_url``: where the preview
     service answers, ``http://host:port``; ``auto``: ``crowdmask up`` starts one itself, other servers have none; empty:
     there is none. ``embed_ahead``: whether slices of a new volume are prepared before anybody draws on them.
@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     watchdog_s: PositiveFloat = 60.0
     handlers: str = "crowdmask_worker.handlers"
     model: str = "litemedsam"
+    runtime: Literal["auto", "torch", "openvino", "onnx"] = "auto"
     preview_url: Annotated[str, AfterValidator(_preview_url)] = PREVIEW_AUTO
     embed_ahead: bool = False
 

@@ -55,10 +55,17 @@ def list_models(as_json: AsJson = False) -> None:
             typer.echo(f"    exported for OpenVINO and ONNX Runtime: {row['exported']}")
 
 
-def verify(names: Names = None, as_json: AsJson = False) -> int:
+def verify(
+    names: Names = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="Whether it can be used here on auto, torch, openvino or onnx as well."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
     """Check the weights by their sha256, and the exported files; exit code 1 when one is missing or wrong."""
     from crowdmask.core.errors import Corrupt, Unavailable
-    from crowdmask_ml.registry import MODELS, find_model, verify_checkpoint
+    from crowdmask_ml.registry import MODELS, check_present, find_model, verify_checkpoint
     from crowdmask_ml.runtimes.exported import open_exported, usual_folder
 
     asked = [find_model(name) for name in names] if names else [m for m in MODELS.values() if m.is_present()]
@@ -75,16 +82,32 @@ def verify(names: Names = None, as_json: AsJson = False) -> int:
             exported = "missing" if found is None else "ok"
         except Corrupt as error:
             exported, message = "wrong", f"{message} {error}".strip()
-        rows.append({"name": spec.name, "weights": state, "exported": exported, "message": message})
+        row: dict[str, object] = {"name": spec.name, "weights": state, "exported": exported}
+        if runtime is not None:
+            try:
+                check_present(spec.name, runtime=runtime)
+                row["runtime"] = "ok"
+            except (Unavailable, Corrupt) as error:
+                row["runtime"] = "missing"
+                message = message if str(error) in message else f"{message} {error}".strip()
+        rows.append({**row, "message": message})
     if as_json:
         print_json({"models": rows})
     else:
         for row in rows:
-            typer.echo(f"{row['name']}: weights {row['weights']}, exported files {row['exported']}")
+            on_runtime = f", runtime {runtime} {row['runtime']}" if runtime is not None else ""
+            typer.echo(
+                f"{row['name']}: weights {row['weights']}, exported files {row['exported']}{on_runtime}"
+            )
             if row["message"]:
                 typer.echo(f"    {row['message']}")
     # Without its weights a model works from its exported files; without those from its weights.
-    good = all("ok" in (row["weights"], row["exported"]) and "wrong" not in row.values() for row in rows)
+    good = all(
+        "ok" in (row["weights"], row["exported"])
+        and "wrong" not in row.values()
+        and row.get("runtime", "ok") == "ok"
+        for row in rows
+    )
     return 0 if good else FAILED
 
 

@@ -25,7 +25,7 @@ def handle(context: JobContext) -> Effect:
         request = embed_request(session, volume_id=volume_id)
     context.storage.verify(request.pack_sha256)
     cache = EmbeddingCache(context.settings.embeddings_dir)
-    model = segmenter(context.settings.model)
+    model = segmenter(context.settings.model, context.settings.runtime)
     with SlicePack.open(context.storage.path(request.pack_sha256)) as pack:
         reader = SliceReader(pack, model, request.window, cache)
         n_slices, step = pack.shape[0], max(1, model.batch_size)

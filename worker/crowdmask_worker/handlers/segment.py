@@ -30,7 +30,7 @@ def handle(context: JobContext) -> Effect:
         request = segment_request(session, annotation_id=annotation_id, revision=revision)
     context.storage.verify(request.source_sha256)
     context.storage.verify(request.pack_sha256)
-    segmenter = loaded.segmenter(context.settings.model)
+    segmenter = loaded.segmenter(context.settings.model, context.settings.runtime)
     with SlicePack.open(context.storage.path(request.pack_sha256)) as pack:
         result = segment_volume(
             pack,
