@@ -1,10 +1,22 @@
-"""Cells of CSV files that people open in a spreadsheet."""
+"""CSV files that people open in a spreadsheet."""
 
-from typing import Any
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def cell(value: Any) -> Any:
-    """The value as it is written: text that people gave is never taken for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Rows as CSV, each value as ``cell`` writes it."""
+    text = io.StringIO()
+    csv.writer(text).writerows([cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def cell(value: object) -> object:
+    """A text that a spreadsheet would take for a formula gets a ``'`` in front; None and NaN are empty."""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from crowdmask.core.csv_text import csv_text
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.statistics import Values
 
@@ -19,7 +20,7 @@ _UNDEFINED = frozenset({"", "nan", "na", "n/a", "none", "null", "-"})
 class ScoreTable:
     """Attributes:
     cases: their names, in the order of the file.
-    columns: by name, one value per case; NaN where the file has none.
+    columns: by name, one value per case; NaN where it is undefined or the case has none.
     """
 
     cases: tuple[str, ...]
@@ -30,6 +31,11 @@ class ScoreTable:
         at = {case: row for row, case in enumerate(self.cases)}
         rows = [at[case] for case in cases]
         return {name: values[rows] for name, values in self.columns.items()}
+
+    def to_csv(self) -> str:
+        """As ``read_scores`` reads it; an undefined score is an empty cell."""
+        rows = zip(self.cases, *(values.tolist() for values in self.columns.values()), strict=True)
+        return csv_text([(CASE, *self.columns), *rows])
 
 
 def read_scores(path: Path) -> ScoreTable:

@@ -1,8 +1,8 @@
 """Reading evaluations, and what the worker needs to know to make one."""
 
-from collections import defaultdict
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import fmean
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,7 +10,10 @@ from sqlalchemy.orm import Session
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.core.errors import ErrorCode, NotFound
-from crowdmask.evaluations.schemas import EvaluationAnswer, EvaluationRow, LabelMean
+from crowdmask.evaluations.schemas import EvaluationAnswer, EvaluationRow, ScoreSetAnswer
+from crowdmask.evaluations.score_sets import Label as ScoreLabel
+from crowdmask.evaluations.score_sets import ScoredLabel, scores_of, volumes_of
+from crowdmask.evaluations.summary import label_means, origins
 from crowdmask.exports.queries import EXPORTS
 from crowdmask.models import (
     Annotation,
@@ -20,10 +23,15 @@ from crowdmask.models import (
     ReferenceMask,
     Segmentation,
     Task,
+    Training,
+    TrainingScore,
     Volume,
 )
 from crowdmask.projects.policy import require_role
 from crowdmask.segmentations.queries import VisibleMask, masks_of_project
+
+_ALL_MASKS = "masks"
+_TRAINING = "training"
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,8 @@ class EvaluationRequest:
 def compared_masks(session: Session, actor: Actor, *, project_id: UUID) -> list[ComparedMask]:
     """The masks of a project's submitted work that the actor sees, by volume name and label.
 
-    An evaluation counts for the mask as it is now: one that was made again is not evaluated yet.
+    An evaluation counts for the mask as it is now: one that was made again is not evaluated yet. Nor is one whose
+    evaluation is so old that scores are missing in it.
     """
     masks = masks_of_project(session, actor, project_id=project_id)
     references = {
@@ -68,7 +77,7 @@ def compared_masks(session: Session, actor: Actor, *, project_id: UUID) -> list[
             sa.select(Evaluation)
             .join(ReferenceMask, ReferenceMask.id == Evaluation.reference_id)
             .join(Volume, Volume.id == ReferenceMask.volume_id)
-            .where(Volume.project_id == project_id)
+            .where(Volume.project_id == project_id, Evaluation.reference_ml.is_not(None))
         )
     }
     compared = []
@@ -90,12 +99,125 @@ def evaluation_answer(session: Session, actor: Actor, *, project_id: UUID) -> Ev
     require_role(session, actor, project_id, *EXPORTS)
     compared = compared_masks(session, actor, project_id=project_id)
     rows = [_row(one.mask, one.reference, one.evaluation) for one in compared if one.reference is not None]
+    scored = scored_masks(compared)
     return EvaluationAnswer(
         rows=rows,
-        means=_means(rows),
+        means=label_means(scored),
+        origins=origins(scored),
         pending=sum(row.evaluated_at is None for row in rows),
         without_reference=len(compared) - len(rows),
     )
+
+
+@dataclass(frozen=True)
+class ScoreSet:
+    """``key``: how the API calls it; ``name``: how people do."""
+
+    key: str
+    name: str
+    scored: list[ScoredLabel]
+
+
+def score_set(session: Session, actor: Actor, *, project_id: UUID, key: str) -> ScoreSet:
+    """The scores that are called ``masks`` (of all submitted work), ``masks:<account id>`` (of one person's) or
+    ``training:<training id>`` (predictions of a network for the volumes of its test set).
+
+    Raises:
+        NotFound, NotAllowed: the actor is neither admin nor researcher of the project, or it has no such set.
+    """
+    require_role(session, actor, project_id, *EXPORTS)
+    kind, _, named = key.partition(":")
+    if key == _ALL_MASKS or (kind == _ALL_MASKS and _is_id(named)):
+        compared = compared_masks(session, actor, project_id=project_id)
+        if key == _ALL_MASKS:
+            return ScoreSet(key, "Masks of all submitted work", scored_masks(compared))
+        compared = [one for one in compared if one.mask.annotator.id == UUID(named)]
+        if compared:
+            return ScoreSet(
+                key, f"Masks from the boxes of {compared[0].mask.annotator.name}", scored_masks(compared)
+            )
+    elif kind == _TRAINING and _is_id(named):
+        training = session.scalar(
+            sa.select(Training).where(Training.id == UUID(named), Training.project_id == project_id)
+        )
+        if training is not None:
+            return ScoreSet(key, f"Training {training.name}", _predictions(session, training))
+    raise NotFound(
+        ErrorCode.NOT_FOUND,
+        f"The project has no scores called {key!r}.",
+        hint="There are masks, masks:<account id> and training:<training id>.",
+    )
+
+
+def score_set_answers(session: Session, actor: Actor, *, project_id: UUID) -> list[ScoreSetAnswer]:
+    """What can be compared in a project: all masks, those of each person, and each training that has scores.
+
+    Raises:
+        NotFound, NotAllowed: the actor is neither admin nor researcher of the project.
+    """
+    require_role(session, actor, project_id, *EXPORTS)
+    compared = [
+        one for one in compared_masks(session, actor, project_id=project_id) if one.evaluation is not None
+    ]
+    people = Counter((one.mask.annotator.name, one.mask.annotator.id) for one in compared)
+    trainings = session.execute(
+        sa.select(Training.id, Training.name, sa.func.count(TrainingScore.id))
+        .join(TrainingScore, TrainingScore.training_id == Training.id)
+        .where(Training.project_id == project_id)
+        .group_by(Training.id, Training.name)
+        .order_by(Training.id)
+    )
+    return [
+        ScoreSetAnswer(key=_ALL_MASKS, kind="masks", name=None, scores=len(compared)),
+        *(
+            ScoreSetAnswer(key=f"{_ALL_MASKS}:{id_}", kind="person", name=name, scores=count)
+            for (name, id_), count in sorted(people.items())
+        ),
+        *(
+            ScoreSetAnswer(key=f"{_TRAINING}:{id_}", kind="training", name=name, scores=count)
+            for id_, name, count in trainings
+        ),
+    ]
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _predictions(session: Session, training: Training) -> list[ScoredLabel]:
+    rows = session.execute(
+        sa.select(TrainingScore, Volume.name, ReferenceMask.origin)
+        .join(Volume, Volume.id == TrainingScore.volume_id)
+        .outerjoin(ReferenceMask, ReferenceMask.volume_id == Volume.id)
+        .where(TrainingScore.training_id == training.id)
+        .order_by(Volume.name, TrainingScore.label_index)
+    )
+    return [
+        ScoredLabel(
+            volume_id=row.volume_id,
+            volume_name=volume_name,
+            label=ScoreLabel(row.label_index, row.label_name),
+            by=training.name,
+            origin=origin,
+            scores=scores_of(row),
+            predicted_ml=volumes_of(row)[0],
+            reference_ml=volumes_of(row)[1],
+        )
+        for row, volume_name, origin in rows
+    ]
+
+
+def scored_masks(compared: Iterable[ComparedMask]) -> list[ScoredLabel]:
+    """The scores of what is evaluated."""
+    return [
+        _scored(one, one.reference, one.evaluation)
+        for one in compared
+        if one.reference is not None and one.evaluation is not None
+    ]
 
 
 def evaluation_request(
@@ -150,26 +272,23 @@ def _row(mask: VisibleMask, reference: ReferenceMask, found: Evaluation | None) 
         nsd_2mm=None if found is None else found.nsd_2mm,
         coverage=None if found is None else found.coverage,
         volume_error=None if found is None else found.volume_error,
+        predicted_ml=None if found is None else found.predicted_ml,
+        reference_ml=None if found is None else found.reference_ml,
         slices_predicted=None if found is None else found.slices_predicted,
         slices_reference=None if found is None else found.slices_reference,
         evaluated_at=None if found is None else found.created_at,
     )
 
 
-def _means(rows: list[EvaluationRow]) -> list[LabelMean]:
-    """By label; an undefined score is left out of the mean, and out of its ``n``."""
-    names: dict[int, str] = {}
-    scores: defaultdict[int, list[float]] = defaultdict(list)
-    for row in rows:
-        names[row.label_index] = row.label_name
-        if row.volume_dice is not None:
-            scores[row.label_index].append(row.volume_dice)
-    return [
-        LabelMean(
-            label_index=index,
-            label_name=names[index],
-            n=len(scores[index]),
-            volume_dice=fmean(scores[index]) if scores[index] else None,
-        )
-        for index in sorted(names)
-    ]
+def _scored(one: ComparedMask, reference: ReferenceMask, found: Evaluation) -> ScoredLabel:
+    predicted_ml, reference_ml = volumes_of(found)
+    return ScoredLabel(
+        volume_id=one.mask.volume.id,
+        volume_name=one.mask.volume.name,
+        label=ScoreLabel(one.mask.label.index, one.mask.label.name),
+        by=one.mask.annotator.name,
+        origin=reference.origin,
+        scores=scores_of(found),
+        predicted_ml=predicted_ml,
+        reference_ml=reference_ml,
+    )

@@ -1,12 +1,13 @@
-"""Masks against references: the Dice table."""
+"""Masks against references: scores, their means, and tables to take along."""
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from crowdmask.accounts.deps import CurrentActor
 from crowdmask.evaluations import queries, service
-from crowdmask.evaluations.schemas import EvaluateAnswer, EvaluationAnswer
+from crowdmask.evaluations.schemas import EvaluateAnswer, EvaluationAnswer, ScoreSetAnswer
+from crowdmask.evaluations.score_sets import ScoreName, score_table
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
 
@@ -23,3 +24,30 @@ def list_evaluations(project_id: UUID, session: ReadSession, actor: CurrentActor
 def evaluate(project_id: UUID, session: WriteSession, actor: CurrentActor) -> EvaluateAnswer:
     """Evaluate, by jobs, all masks with a reference that are not evaluated yet."""
     return EvaluateAnswer(jobs=service.request_evaluations(session, actor, project_id=project_id))
+
+
+@router.get("/projects/{project_id}/evaluations/sets", **needs(Permission.EXPORTS))
+def list_score_sets(project_id: UUID, session: ReadSession, actor: CurrentActor) -> list[ScoreSetAnswer]:
+    """What has scores in a project: all masks, those of each person, and each training."""
+    return queries.score_set_answers(session, actor, project_id=project_id)
+
+
+@router.get("/projects/{project_id}/evaluations/table", response_class=Response, **needs(Permission.EXPORTS))
+def download_score_table(
+    project_id: UUID,
+    session: ReadSession,
+    actor: CurrentActor,
+    of: str = "masks",
+    score: ScoreName = ScoreName.VOLUME_DICE,
+) -> Response:
+    """One score as CSV: a line per volume, a column per label, as ``crowdmask compare`` reads it."""
+    found = queries.score_set(session, actor, project_id=project_id, key=of)
+    return _csv(score_table(found.scored, score).to_csv(), f"{score}.csv")
+
+
+def _csv(text: str, filename: str) -> Response:
+    return Response(
+        text,
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{filename}"'},
+    )

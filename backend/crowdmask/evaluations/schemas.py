@@ -1,5 +1,6 @@
 """Answers of evaluations."""
 
+from typing import Literal
 from uuid import UUID
 
 from crowdmask.models import ReferenceOrigin
@@ -10,7 +11,8 @@ class EvaluationRow(Answer):
     """One mask against its reference. A score is null where it is undefined, or ``evaluated_at`` is null: not yet done.
 
     ``hd95_mm``: 95th percentile of the distances between the surfaces; ``nsd_2mm``: share of the surfaces within 2 mm;
-    ``coverage``: share of the reference on slices with a prediction; ``volume_error``: (predicted - reference) / reference.
+    ``coverage``: share of the reference on slices with a prediction; ``volume_error``: (predicted - reference) / reference;
+    ``predicted_ml``, ``reference_ml``: the volumes in millilitres.
     """
 
     segmentation_id: UUID
@@ -28,27 +30,64 @@ class EvaluationRow(Answer):
     nsd_2mm: float | None
     coverage: float | None
     volume_error: float | None
+    predicted_ml: float | None
+    reference_ml: float | None
     slices_predicted: int | None
     slices_reference: int | None
     evaluated_at: Time | None
 
 
-class LabelMean(Answer):
-    """Mean volume Dice of a label over its ``n`` defined values."""
+class ScoreMean(Answer):
+    """The mean of the ``n`` defined values of a score, one per volume; ``undefined``: how many are not.
+
+    ``ci``: half of the 95 % interval of the normal approximation (population standard deviation); ``low`` and ``high``:
+    the 95 % bootstrap interval; ``shapiro_p``: of the test that the values are normally distributed.
+    """
+
+    mean: float | None
+    ci: float | None
+    low: float | None
+    high: float | None
+    n: int
+    undefined: int
+    shapiro_p: float | None
+
+
+class LabelMeans(Answer):
+    """The means of a label. Several masks of one volume count as one value, their mean."""
 
     label_index: int
     label_name: str
-    n: int
-    volume_dice: float | None
+    volume_dice: ScoreMean
+    slice_dice: ScoreMean
+    slice_dice_all: ScoreMean
+    hd95_mm: ScoreMean
+    nsd_2mm: ScoreMean
+    coverage: ScoreMean
+    volume_error: ScoreMean
 
 
 class EvaluationAnswer(Answer):
-    """``pending``: masks with a reference that are not evaluated yet; ``without_reference``: masks that have none."""
+    """``pending``: masks with a reference that are not evaluated yet; ``without_reference``: masks that have none.
+
+    ``means`` are of what is evaluated, ``origins`` say who made the references behind them.
+    """
 
     rows: list[EvaluationRow]
-    means: list[LabelMean]
+    means: list[LabelMeans]
+    origins: list[ReferenceOrigin]
     pending: int
     without_reference: int
+
+
+class ScoreSetAnswer(Answer):
+    """Scores that can be summed up and compared, ``key`` is what ``of``, ``a`` and ``b`` take. ``name``: of the person
+    or the training; ``scores``: how many masks or predictions have been scored."""
+
+    key: str
+    kind: Literal["masks", "person", "training"]
+    name: str | None
+    scores: int
 
 
 class EvaluateAnswer(Answer):

@@ -18,6 +18,7 @@ from crowdmask.projects.policy import require_role
 if TYPE_CHECKING:  # a server starts without scipy.spatial
     from crowdmask.core.metrics import Scores
 
+MM3_PER_ML = 1000.0
 _ENDED = (JobState.DONE, JobState.DEAD, JobState.CANCELLED)
 
 
@@ -57,9 +58,18 @@ def request_evaluations(session: Session, actor: Actor, *, project_id: UUID) -> 
 
 
 def record_evaluation(
-    session: Session, *, segmentation_id: UUID, mask_sha256: str, reference_id: UUID, scores: "Scores"
+    session: Session,
+    *,
+    segmentation_id: UUID,
+    mask_sha256: str,
+    reference_id: UUID,
+    scores: "Scores",
+    voxel_mm3: float,
 ) -> Evaluation:
-    """Keep how a mask agrees with a reference; made again, it replaces the row's scores. Undefined scores are null."""
+    """Keep how a mask agrees with a reference; made again, it replaces the row's scores. Undefined scores are null.
+
+    ``voxel_mm3``: size of a voxel of both.
+    """
     evaluation = session.scalar(
         sa.select(Evaluation).where(
             Evaluation.segmentation_id == segmentation_id,
@@ -81,6 +91,8 @@ def record_evaluation(
     evaluation.volume_error = _defined(scores.volume_error)
     evaluation.slices_predicted = scores.slices_predicted
     evaluation.slices_reference = scores.slices_reference
+    evaluation.predicted_ml = scores.predicted_voxels * voxel_mm3 / MM3_PER_ML
+    evaluation.reference_ml = scores.reference_voxels * voxel_mm3 / MM3_PER_ML
     session.flush()
     return evaluation
 

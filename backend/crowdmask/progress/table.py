@@ -1,7 +1,5 @@
 """The table volumes x labels: which task is how far, and who is on it."""
 
-import csv
-import io
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -18,7 +16,7 @@ from crowdmask.assignments import slots
 from crowdmask.assignments.overview import completeness_by_id
 from crowdmask.assignments.policy import require_sees_all
 from crowdmask.core.completeness import Completeness
-from crowdmask.core.csv_text import cell
+from crowdmask.core.csv_text import csv_text
 from crowdmask.core.distribution import TaskProgress, task_progress
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.lifecycle import AssignmentState, JobState
@@ -116,15 +114,11 @@ def progress_page(
 def progress_csv(session: Session, actor: Actor, *, project_id: UUID) -> str:
     """The whole table, a line per person and task; a task that nobody has is one line without a person.
 
-    A text that a spreadsheet would take for a formula gets a ``'`` in front.
-
     Raises:
         NotFound: the actor is no member. NotAllowed: an annotator.
     """
     require_sees_all(session, actor, project_id)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(_COLUMNS)
+    lines: list[Sequence[Any]] = [_COLUMNS]
     for row in _all_rows(session, project_id):
         task: list[Any] = [
             row.volume_name,
@@ -135,9 +129,8 @@ def progress_csv(session: Session, actor: Actor, *, project_id: UUID) -> str:
             row.submitted,
             row.needed,
         ]
-        lines: list[list[Any]] = [[*task, *_of_person(person)] for person in row.people]
-        writer.writerows([cell(value) for value in line] for line in lines or [[*task, *[""] * 10]])
-    return text.getvalue()
+        lines += [[*task, *_of_person(person)] for person in row.people] or [[*task, *[""] * 10]]
+    return csv_text(lines)
 
 
 def _of_person(person: PersonOnTask) -> list[Any]:

@@ -702,6 +702,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project_id}/evaluations/sets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Score Sets
+         * @description What has scores in a project: all masks, those of each person, and each training.
+         */
+        get: operations["list_score_sets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project_id}/evaluations/table": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Score Table
+         * @description One score as CSV: a line per volume, a column per label, as ``crowdmask compare`` reads it.
+         */
+        get: operations["download_score_table"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project_id}/events": {
         parameters: {
             query?: never;
@@ -1519,10 +1559,14 @@ export interface components {
         /**
          * EvaluationAnswer
          * @description ``pending``: masks with a reference that are not evaluated yet; ``without_reference``: masks that have none.
+         *
+         *     ``means`` are of what is evaluated, ``origins`` say who made the references behind them.
          */
         EvaluationAnswer: {
             /** Means */
-            means: components["schemas"]["LabelMean"][];
+            means: components["schemas"]["LabelMeans"][];
+            /** Origins */
+            origins: components["schemas"]["ReferenceOrigin"][];
             /** Pending */
             pending: number;
             /** Rows */
@@ -1535,7 +1579,8 @@ export interface components {
          * @description One mask against its reference. A score is null where it is undefined, or ``evaluated_at`` is null: not yet done.
          *
          *     ``hd95_mm``: 95th percentile of the distances between the surfaces; ``nsd_2mm``: share of the surfaces within 2 mm;
-         *     ``coverage``: share of the reference on slices with a prediction; ``volume_error``: (predicted - reference) / reference.
+         *     ``coverage``: share of the reference on slices with a prediction; ``volume_error``: (predicted - reference) / reference;
+         *     ``predicted_ml``, ``reference_ml``: the volumes in millilitres.
          */
         EvaluationRow: {
             /** Annotator */
@@ -1554,6 +1599,10 @@ export interface components {
             model: string;
             /** Nsd 2Mm */
             nsd_2mm: number | null;
+            /** Predicted Ml */
+            predicted_ml: number | null;
+            /** Reference Ml */
+            reference_ml: number | null;
             reference_origin: components["schemas"]["ReferenceOrigin"];
             /**
              * Segmentation Id
@@ -1783,18 +1832,21 @@ export interface components {
             name: string;
         };
         /**
-         * LabelMean
-         * @description Mean volume Dice of a label over its ``n`` defined values.
+         * LabelMeans
+         * @description The means of a label. Several masks of one volume count as one value, their mean.
          */
-        LabelMean: {
+        LabelMeans: {
+            coverage: components["schemas"]["ScoreMean"];
+            hd95_mm: components["schemas"]["ScoreMean"];
             /** Label Index */
             label_index: number;
             /** Label Name */
             label_name: string;
-            /** N */
-            n: number;
-            /** Volume Dice */
-            volume_dice: number | null;
+            nsd_2mm: components["schemas"]["ScoreMean"];
+            slice_dice: components["schemas"]["ScoreMean"];
+            slice_dice_all: components["schemas"]["ScoreMean"];
+            volume_dice: components["schemas"]["ScoreMean"];
+            volume_error: components["schemas"]["ScoreMean"];
         };
         /** LabelPatch */
         LabelPatch: {
@@ -2455,6 +2507,53 @@ export interface components {
             }[];
             /** Volume Sha256 */
             volume_sha256: string;
+        };
+        /**
+         * ScoreMean
+         * @description The mean of the ``n`` defined values of a score, one per volume; ``undefined``: how many are not.
+         *
+         *     ``ci``: half of the 95 % interval of the normal approximation (population standard deviation); ``low`` and ``high``:
+         *     the 95 % bootstrap interval; ``shapiro_p``: of the test that the values are normally distributed.
+         */
+        ScoreMean: {
+            /** Ci */
+            ci: number | null;
+            /** High */
+            high: number | null;
+            /** Low */
+            low: number | null;
+            /** Mean */
+            mean: number | null;
+            /** N */
+            n: number;
+            /** Shapiro P */
+            shapiro_p: number | null;
+            /** Undefined */
+            undefined: number;
+        };
+        /**
+         * ScoreName
+         * @description The scores of a mask, as ``core.metrics`` defines them.
+         * @enum {string}
+         */
+        ScoreName: "volume_dice" | "slice_dice" | "slice_dice_all" | "hd95_mm" | "nsd_2mm" | "coverage" | "volume_error";
+        /**
+         * ScoreSetAnswer
+         * @description Scores that can be summed up and compared, ``key`` is what ``of``, ``a`` and ``b`` take. ``name``: of the person
+         *     or the training; ``scores``: how many masks or predictions have been scored.
+         */
+        ScoreSetAnswer: {
+            /** Key */
+            key: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "masks" | "person" | "training";
+            /** Name */
+            name: string | null;
+            /** Scores */
+            scores: number;
         };
         /**
          * SegmentationAnswer
@@ -3997,6 +4096,69 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["EvaluateAnswer"];
                 };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_score_sets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoreSetAnswer"][];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_score_table: {
+        parameters: {
+            query?: {
+                of?: string;
+                score?: components["schemas"]["ScoreName"];
+            };
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Refused. */
             default: {

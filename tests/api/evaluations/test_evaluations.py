@@ -1,136 +1,20 @@
 """Masks against references: asked for over HTTP, computed by the real worker, compared with the metrics by hand."""
 
-from dataclasses import dataclass
+import csv
+import io
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from numpy.typing import NDArray
+from scipy import stats
 
-from crowdmask.core import metrics, nifti
-from crowdmask.core.lifecycle import AnnotationState, AssignmentState, JobState
-from crowdmask.core.volume import Grid
-from crowdmask.infra.storage import LocalStorage
-from crowdmask.models import (
-    Account,
-    Evaluation,
-    Job,
-    JobKind,
-    Project,
-    Queue,
-    ReferenceMask,
-    ReferenceOrigin,
-    Role,
-    Segmentation,
-    Volume,
-)
-from crowdmask_worker.runner import Runner
-from tests import factories
-from tests.api.server import AppServer, problem
-
-GRID = Grid(shape=(4, 10, 12), affine=np.array([[-2.0, 0, 0, 9], [0, -2, 0, 8], [0, 0, 3, 7], [0, 0, 0, 1]]))
-BARE_AFFINE_CODES = (252, 256)  # bytes of the header: qform and sform codes
-
-Masks = NDArray[np.uint8]
-
-
-def blob(*, z: slice, x: int, value: int = 1) -> Masks:
-    voxels = np.zeros(GRID.shape, np.uint8)
-    voxels[z, 2:6, x : x + 4] = value
-    return voxels
-
-
-@dataclass
-class Place:
-    server: AppServer
-    folder: Path
-    people: dict[str, Account]
-    project: Project
-
-    def store(self, voxels: Masks, *, bare: bool = False) -> str:
-        nifti.write_volume(self.folder / "grid.nii.gz", np.zeros(GRID.shape, np.int16), GRID)
-        nifti.write_mask(
-            self.folder / "made.nii", voxels, nifti.read_source_grid(self.folder / "grid.nii.gz")
-        )
-        content = bytearray((self.folder / "made.nii").read_bytes())
-        if bare:
-            content[slice(*BARE_AFFINE_CODES)] = bytes(4)
-        return self.server.storage.put_bytes(bytes(content))
-
-    def volume(self, name: str, reference: Masks | None, *, bare: bool = False) -> Volume:
-        with self.server.database.write() as session:
-            volume = factories.add_volume(session, self.project, name=name, shape=GRID.shape)
-            volume.affine_assumed = bare
-            if reference is not None:
-                session.add(
-                    ReferenceMask(
-                        volume_id=volume.id,
-                        source_sha256=self.store(reference, bare=bare),
-                        origin=ReferenceOrigin.EXPERT,
-                        affine_assumed=bare,
-                    )
-                )
-            return volume
-
-    def mask(self, volume: Volume, voxels: Masks, *, label_index: int = 1, bare: bool = False) -> UUID:
-        with self.server.database.write() as session:
-            assignment = factories.add_assignment(
-                session,
-                factories.add_task(session, session.get_one(Volume, volume.id), label_index=label_index),
-                self.people["ann"],
-                state=AssignmentState.SUBMITTED,
-            )
-            annotation = factories.add_annotation(
-                session, assignment, state=AnnotationState.SUBMITTED, shape=GRID.shape
-            )
-            job = factories.add_job(session, kind=JobKind.SEGMENT, queue=Queue.GPU)
-            made = Segmentation(
-                annotation_id=annotation.id,
-                revision=0,
-                job_id=job.id,
-                model="litemedsam",
-                mask_sha256=self.store(voxels, bare=bare),
-                provenance={"slices": []},
-                seconds=1.0,
-            )
-            session.add(made)
-            session.flush()
-            return made.id
-
-    def ask(self, *, by: str = "admin") -> Any:
-        return self.server.sign_in(self.people[by]).post(f"/api/v1/projects/{self.project.id}/evaluations")
-
-    def table(self, *, by: str = "admin") -> Any:
-        return self.server.sign_in(self.people[by]).get(f"/api/v1/projects/{self.project.id}/evaluations")
-
-    def work(self) -> None:
-        Runner(
-            database=self.server.database,
-            storage=LocalStorage(self.server.settings.blobs_dir),
-            settings=self.server.settings,
-            owner="test",
-        ).drain([Queue.CPU])
-
-    def job_states(self) -> list[JobState]:
-        with self.server.database.read() as session:
-            return list(session.scalars(sa.select(Job.state).where(Job.kind == JobKind.EVALUATE)))
-
-
-@pytest.fixture
-def place(server: AppServer, tmp_path: Path) -> Place:
-    folder = tmp_path / "made"
-    folder.mkdir()
-    with server.database.write() as session:
-        people = {
-            name: factories.add_account(session, name=name) for name in ("admin", "ann", "res", "stranger")
-        }
-        project = factories.add_project(session, people["admin"], labels=("liver", "spleen"))
-        factories.add_member(session, project, people["ann"])
-        factories.add_member(session, project, people["res"], role=Role.RESEARCHER)
-    return Place(server, folder, people, project)
+from crowdmask.core import metrics
+from crowdmask.core.lifecycle import JobState
+from crowdmask.core.score_table import read_scores
+from crowdmask.models import Evaluation, Job, Segmentation
+from tests.api.evaluations.place import GRID, Place, blob
+from tests.api.server import problem
 
 
 def test_masks_are_compared_with_their_references_by_the_worker(place: Place) -> None:
@@ -141,6 +25,7 @@ def test_masks_are_compared_with_their_references_by_the_worker(place: Place) ->
     place.mask(place.volume("c", None), made)
     before = place.table().json()
     assert (len(before["rows"]), before["pending"], before["without_reference"]) == (2, 2, 1)
+    assert (before["means"], before["origins"]) == ([], [])
     assert before["rows"][0]["evaluated_at"] is before["rows"][0]["volume_dice"] is None
     asked = place.ask(by="res")
     assert (asked.status_code, asked.json()) == (202, {"jobs": 2})
@@ -158,9 +43,17 @@ def test_masks_are_compared_with_their_references_by_the_worker(place: Place) ->
     assert first["slice_dice_all"] == pytest.approx(expected.slice_dice_all)
     assert (first["slices_predicted"], first["slices_reference"]) == (3, 3)
     assert (second["volume_name"], second["volume_dice"]) == ("b", 1.0)
-    (mean,) = after["means"]
-    assert (mean["label_name"], mean["n"]) == ("liver", 2)
-    assert mean["volume_dice"] == pytest.approx((expected.volume_dice + 1) / 2)
+    assert first["predicted_ml"] == pytest.approx(np.count_nonzero(made) * 12 / 1000)
+    assert first["reference_ml"] == pytest.approx(np.count_nonzero(both == 1) * 12 / 1000)
+    (means,) = after["means"]
+    assert (means["label_index"], means["label_name"]) == (1, "liver")
+    dice = means["volume_dice"]
+    assert (dice["n"], dice["undefined"], dice["shapiro_p"]) == (2, 0, None)
+    assert dice["mean"] == pytest.approx((expected.volume_dice + 1) / 2)
+    assert dice["ci"] == pytest.approx(1.96 * (1 - expected.volume_dice) / 2 / 2**0.5)
+    assert expected.volume_dice <= dice["low"] <= dice["mean"] <= dice["high"] <= 1
+    assert means["hd95_mm"]["mean"] == pytest.approx(np.mean([first["hd95_mm"], 0]))
+    assert after["origins"] == ["expert"]
     assert place.ask().json() == {"jobs": 0}
     with place.server.database.read() as session:
         assert {job.project_id for job in session.scalars(sa.select(Job).filter_by(kind="evaluate"))} == {
@@ -179,7 +72,17 @@ def test_an_undefined_score_is_null_and_counts_in_no_mean(place: Place) -> None:
     assert row["slices_predicted"] == 0
     assert row["evaluated_at"] is not None
     assert table["pending"] == 0
-    assert table["means"] == [{"label_index": 1, "label_name": "liver", "n": 0, "volume_dice": None}]
+    assert row["predicted_ml"] == row["reference_ml"] == 0
+    (means,) = table["means"]
+    assert means["volume_dice"] == {
+        "mean": None,
+        "ci": None,
+        "low": None,
+        "high": None,
+        "n": 0,
+        "undefined": 1,
+        "shapiro_p": None,
+    }
 
 
 def test_files_without_orientation_lie_as_the_admin_said(place: Place) -> None:
@@ -230,3 +133,59 @@ def test_evaluations_are_for_admins_and_researchers(place: Place) -> None:
         problem(answer, 403, "not_allowed")
     for answer in (place.table(by="stranger"), place.ask(by="stranger")):
         problem(answer, 404, "not_found")
+    for path in ("sets", "table"):
+        problem(place.get(path, by="ann"), 403, "not_allowed")
+        problem(place.get(path, by="stranger"), 404, "not_found")
+
+
+def test_the_dice_table_is_read_by_the_command_that_compares(place: Place, tmp_path: Path) -> None:
+    expert = blob(z=slice(0, 3), x=3)
+    whole = expert | blob(z=slice(0, 1), x=8, value=2)
+    first, second = place.volume("b, c", whole), place.volume("=a", whole)
+    place.mask(first, expert)
+    place.mask(first, expert, label_index=2)
+    place.mask(second, expert)
+    place.ask()
+    place.work()
+    answer = place.get("table", by="res")
+    assert answer.headers["content-disposition"] == 'attachment; filename="volume_dice.csv"'
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    heading, *lines = csv.reader(io.StringIO(answer.text))
+    assert heading == ["case", "liver_volume_dice", "spleen_volume_dice"]
+    assert lines == [["'=a", "1.0", ""], ["b, c", "1.0", "0.0"]]  # no formula for a spreadsheet
+    (tmp_path / "a.csv").write_text(answer.text, encoding="utf-8")
+    assert read_scores(tmp_path / "a.csv").cases == ("'=a", "b, c")
+    other = place.get("table", score="slice_dice", of="masks").text
+    assert other.startswith("case,liver_slice_dice,spleen_slice_dice")
+
+
+def test_two_masks_of_one_volume_are_one_value(place: Place) -> None:
+    """Their scores depend on each other; an interval that took them for two cases would be too narrow."""
+    expert = blob(z=slice(0, 4), x=3)
+    twice = place.volume("a", expert)
+    place.mask(twice, expert)
+    place.mask(twice, blob(z=slice(0, 2), x=3), by="res")
+    for name, to in (("b", 3), ("c", 1)):
+        place.mask(place.volume(name, expert), blob(z=slice(0, to), x=3))
+    place.ask()
+    place.work()
+    values = [(1 + 2 / 3) / 2, 6 / 7, 2 / 5]
+    (means,) = place.table().json()["means"]
+    dice = means["volume_dice"]
+    assert (dice["n"], dice["mean"]) == (3, pytest.approx(np.mean(values)))
+    assert dice["shapiro_p"] == pytest.approx(stats.shapiro(values).pvalue)
+    lines = place.get("table").text.splitlines()
+    assert [float(line.split(",")[1]) for line in lines[1:]] == pytest.approx(values)
+
+
+def test_an_evaluation_from_before_volumes_were_kept_is_asked_for_again(place: Place) -> None:
+    expert = blob(z=slice(0, 3), x=3)
+    place.mask(place.volume("a", expert), expert)
+    place.ask()
+    place.work()
+    with place.server.database.write() as session:
+        session.scalars(sa.select(Evaluation)).one().reference_ml = None
+    assert place.table().json()["pending"] == 1
+    assert place.ask().json() == {"jobs": 1}
+    place.work()
+    assert place.table().json()["rows"][0]["reference_ml"] == pytest.approx(48 * 12 / 1000)

@@ -1,5 +1,6 @@
 """The job ``evaluate``: how one mask agrees with the reference of its volume."""
 
+import math
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -40,6 +41,7 @@ def handle(context: JobContext) -> Effect:
             mask_sha256=request.mask_sha256,
             reference_id=request.reference_id,
             scores=scores,
+            voxel_mm3=math.prod(reference.grid.spacing),
         )
 
     return record

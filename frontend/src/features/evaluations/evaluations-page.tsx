@@ -2,14 +2,14 @@ import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { api, unwrap } from "@/api/client";
-import { projectKey, type Schema } from "@/api/queries";
-import { score } from "@/shared/texts/format";
-import { Button } from "@/shared/ui/button";
+import { projectKey } from "@/api/queries";
+import { Button, LinkButton } from "@/shared/ui/button";
 import { EmptyState } from "@/shared/ui/empty-state";
 import { Loading } from "@/shared/ui/loading";
 import { PageHead } from "@/shared/ui/page-head";
 import { ProblemNote } from "@/shared/ui/problem-note";
-import { DataTable } from "@/shared/ui/table";
+import { MeansTable } from "./means-table";
+import { Definitions, ReferenceNote } from "./notes";
 import { ScoreTable } from "./score-table";
 
 /** How masks agree with the references that came with the scans. */
@@ -95,49 +95,30 @@ export function EvaluationsPage() {
             </EmptyState>
           ) : (
             <>
-              <Means means={answer.means} />
-              <ScoreTable rows={answer.rows} />
-              <p className="cm-quiet">
-                <Trans>
-                  Dice of the volume: all voxels of the scan together. Mean Dice of slices with a mask: slices
-                  on which the mask has something. Mean Dice of slices of either: slices on which the mask or
-                  the reference has something, so a slice that was missed counts 0.
-                </Trans>
-              </p>
+              {answer.means.length > 0 ? (
+                <div>
+                  <MeansTable means={answer.means} />
+                  <ReferenceNote origins={answer.origins} />
+                  <p>
+                    <LinkButton
+                      variant="secondary"
+                      href={`/api/v1/projects/${projectId}/evaluations/table`}
+                      download
+                    >
+                      <Trans>Download Dice per scan as CSV</Trans>
+                    </LinkButton>
+                  </p>
+                </div>
+              ) : null}
+              <div>
+                <ScoreTable rows={answer.rows} />
+                <ReferenceNote origins={answer.origins} />
+              </div>
+              <Definitions />
             </>
           )}
         </div>
       ) : null}
     </>
-  );
-}
-
-function Means({ means }: { means: readonly Schema<"LabelMean">[] }) {
-  const { t } = useLingui();
-  return (
-    <DataTable caption={t`Mean Dice of the volume for each organ`} showCaption>
-      <thead>
-        <tr>
-          <th scope="col">{t`Organ`}</th>
-          <th scope="col" data-number>
-            {t`Mean Dice`}
-          </th>
-          <th scope="col" data-number>
-            {t`Masks (n)`}
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {means.map((mean) => (
-          <tr key={mean.label_index}>
-            <th scope="row">
-              {mean.label_index} {mean.label_name}
-            </th>
-            <td data-number>{score(mean.volume_dice)}</td>
-            <td data-number>{mean.n}</td>
-          </tr>
-        ))}
-      </tbody>
-    </DataTable>
   );
 }

@@ -10,13 +10,13 @@ import {
 } from "@tanstack/react-table";
 import { useMemo, useState } from "react";
 import type { Schema } from "@/api/queries";
-import { score } from "@/shared/texts/format";
 import { originWord } from "@/shared/texts/origins";
 import { DataTable } from "@/shared/ui/table";
+import { SCORES, scoreValue, scoreWord } from "./words";
 
 type Row = Schema<"EvaluationRow">;
 const column = createColumnHelper<Row>();
-const NUMBERS = new Set(["volume_dice", "slice_dice", "slice_dice_all", "slices"]);
+const NUMBERS = new Set<string>([...SCORES, "slices"]);
 
 /** Every mask against its reference; each column sorts. */
 export function ScoreTable({ rows }: { rows: Row[] }) {
@@ -32,19 +32,17 @@ export function ScoreTable({ rows }: { rows: Row[] }) {
       column.accessor("annotator", { header: t`Boxes by` }),
       column.accessor((row) => originWord(row.reference_origin), { id: "origin", header: t`Reference by` }),
       column.accessor("model", { header: t`Model` }),
-      column.accessor("volume_dice", {
-        header: t`Dice of the volume`,
-        cell: ({ row, getValue }) => (row.original.evaluated_at === null ? t`not yet` : score(getValue())),
-        sortUndefined: "last",
-      }),
-      column.accessor("slice_dice", {
-        header: t`Mean Dice, slices with a mask`,
-        cell: ({ getValue }) => score(getValue()),
-      }),
-      column.accessor("slice_dice_all", {
-        header: t`Mean Dice, slices of either`,
-        cell: ({ getValue }) => score(getValue()),
-      }),
+      ...SCORES.map((name) =>
+        column.accessor((row) => row[name] ?? undefined, {
+          id: name,
+          header: scoreWord(name),
+          cell: ({ row }) =>
+            name === "volume_dice" && row.original.evaluated_at === null
+              ? t`not yet`
+              : scoreValue(name, row.original[name]),
+          sortUndefined: "last" as const,
+        }),
+      ),
       column.accessor((row) => row.slices_predicted, {
         id: "slices",
         header: t`Slices: mask / reference`,

@@ -1,0 +1,113 @@
+"""Sets of scores: what has scores per volume and label and can be summed up, plotted and compared with another one."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+import numpy as np
+
+from crowdmask.core.score_table import ScoreTable
+from crowdmask.core.statistics import Values
+from crowdmask.models import Evaluation, ReferenceOrigin, TrainingScore
+
+
+class ScoreName(StrEnum):
+    """The scores of a mask, as ``core.metrics`` defines them."""
+
+    VOLUME_DICE = "volume_dice"
+    SLICE_DICE = "slice_dice"
+    SLICE_DICE_ALL = "slice_dice_all"
+    HD95_MM = "hd95_mm"
+    NSD_2MM = "nsd_2mm"
+    COVERAGE = "coverage"
+    VOLUME_ERROR = "volume_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What scores are gathered by: a label's number and name in its set."""
+
+    index: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredLabel:
+    """One label of one volume, scored once.
+
+    Attributes:
+        by: whose boxes, or which network, it was made from.
+        origin: who made the reference; None when that has been deleted since.
+        scores: NaN where undefined.
+        predicted_ml, reference_ml: volumes of the two masks.
+    """
+
+    volume_id: UUID
+    volume_name: str
+    label: Label
+    by: str
+    origin: ReferenceOrigin | None
+    scores: Mapping[ScoreName, float]
+    predicted_ml: float
+    reference_ml: float
+
+
+def scores_of(row: Evaluation | TrainingScore) -> dict[ScoreName, float]:
+    """A row's scores, NaN where they are null."""
+    return {name: _number(getattr(row, name.value)) for name in ScoreName}
+
+
+def volumes_of(row: Evaluation | TrainingScore) -> tuple[float, float]:
+    """Predicted and reference volume in ml; NaN where they are null."""
+    return _number(row.predicted_ml), _number(row.reference_ml)
+
+
+def labels_of(scored: Iterable[ScoredLabel]) -> list[Label]:
+    """Which labels have scores, by number."""
+    return sorted({one.label for one in scored}, key=lambda label: label.index)
+
+
+def by_volume(scored: Iterable[ScoredLabel], label: Label, name: ScoreName) -> dict[UUID, float]:
+    """One score of a label for each volume; where several people boxed it the mean of their defined scores.
+
+    Two masks of one volume are no two cases: their scores depend on each other, and an interval that took them for two
+    would be too narrow.
+    """
+    found: dict[UUID, list[float]] = {}
+    for one in scored:
+        if one.label == label:
+            found.setdefault(one.volume_id, []).append(one.scores[name])
+    return {volume_id: _mean(values) for volume_id, values in found.items()}
+
+
+def score_table(scored: Iterable[ScoredLabel], name: ScoreName) -> ScoreTable:
+    """A case per volume, in the order of their names, and a column per label, called ``<label>_<score>``."""
+    listed = list(scored)
+    names = {one.volume_id: one.volume_name for one in listed}
+    volume_ids = sorted(names, key=lambda volume_id: names[volume_id])
+    columns: dict[str, Values] = {}
+    for label, heading in headings(labels_of(listed)).items():
+        values = by_volume(listed, label, name)
+        columns[f"{heading}_{name}"] = np.array([values.get(one, math.nan) for one in volume_ids])
+    return ScoreTable(tuple(names[one] for one in volume_ids), columns)
+
+
+def headings(labels: Iterable[Label]) -> dict[Label, str]:
+    """A name for each label that no other has: its own, and its number where two are called the same."""
+    listed = list(labels)
+    names = [label.name for label in listed]
+    return {
+        label: label.name if names.count(label.name) == 1 else f"{label.name} ({label.index})"
+        for label in listed
+    }
+
+
+def _mean(values: list[float]) -> float:
+    defined = [value for value in values if not math.isnan(value)]
+    return sum(defined) / len(defined) if defined else math.nan
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
