@@ -24,6 +24,8 @@ from crowdmask.models import (
     Invite,
     Job,
     Project,
+    ReferenceMask,
+    ReferenceOrigin,
     Role,
     Segmentation,
     TokenScope,
@@ -46,6 +48,7 @@ MAY = {
     Permission.WORKS: {"owner", "annotator", "reviewer", "admin"},
     Permission.SEES_ALL: {"reviewer", "researcher", "admin"},
     Permission.EXPORTS: {"researcher", "admin"},
+    Permission.REVIEWS: {"reviewer", "admin"},
     Permission.ADMIN: {"admin"},
     Permission.OWN: {"owner"},
     Permission.OWN_OR_SEES_ALL: {"owner", "reviewer", "researcher", "admin"},
@@ -133,8 +136,13 @@ class World:
                 provenance={},
                 seconds=1.0,
             )
+            reference = ReferenceMask(
+                volume_id=volume.id,
+                source_sha256=server.storage.put_bytes(b"a reference"),
+                origin=ReferenceOrigin.EXPERT,
+            )
             export = _export(project, admin)
-            session.add_all([token, invite, picture, segmentation, export])
+            session.add_all([token, invite, picture, segmentation, reference, export])
             session.flush()
             self.project, self.job = project, job
             self.places: dict[str, Any] = {
@@ -171,6 +179,7 @@ class World:
                     "volume_sha256": volume.pack_sha256,
                     "operations": [{"op": "mark_absent", "first": 0, "last": 0}],
                 },
+                "return_annotation": {"comment": "The end is missing.", "slice": 0},
                 "create_export": {},
                 "preview_mask": {"slice": 0, "boxes": [[0, 0, 1, 1]]},
             }

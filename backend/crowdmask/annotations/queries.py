@@ -19,35 +19,49 @@ from crowdmask.projects.queries import takes_part
 
 HOLDS_SLOT = (AssignmentState.RESERVED, AssignmentState.SUBMITTED)
 _MAY_LOOK = (Role.ADMIN, Role.REVIEWER, Role.RESEARCHER)
+_MAY_RETURN = (Role.ADMIN, Role.REVIEWER)
 
 
 @dataclass(frozen=True)
-class OwnAnnotation:
-    """An annotation with what its owner works on."""
+class LockedAnnotation:
+    """An annotation, held until the transaction ends, with what it is of."""
 
     annotation: Annotation
     assignment: Assignment
     volume: Volume
 
 
-def own_annotation(session: Session, actor: Actor, annotation_id: UUID) -> OwnAnnotation:
+def own_annotation(session: Session, actor: Actor, annotation_id: UUID) -> LockedAnnotation:
     """The actor's own annotation, locked: who changes it waits for whoever is changing it.
 
     Raises:
         NotFound: ``not_found``, also for somebody else's.
     """
+    return _locked(session, annotation_id, Assignment.account_id == actor.account_id)
+
+
+def reviewed_annotation(session: Session, actor: Actor, annotation_id: UUID) -> LockedAnnotation:
+    """An annotation of a project where the actor is admin or reviewer, locked as ``own_annotation``.
+
+    Raises:
+        NotFound: ``not_found``.
+    """
+    return _locked(session, annotation_id, takes_part(actor, Volume.project_id, *_MAY_RETURN))
+
+
+def _locked(session: Session, annotation_id: UUID, visible: sa.ColumnElement[bool]) -> LockedAnnotation:
     row = session.execute(
         sa.select(Annotation, Assignment, Volume)
         .join(Assignment, Assignment.id == Annotation.assignment_id)
         .join(Task, Task.id == Assignment.task_id)
         .join(Volume, Volume.id == Task.volume_id)
-        .where(Annotation.id == annotation_id, Assignment.account_id == actor.account_id)
+        .where(Annotation.id == annotation_id, visible)
         .with_for_update(of=Annotation)
         .execution_options(populate_existing=True)
     ).one_or_none()
     if row is None:
         raise NotFound(ErrorCode.NOT_FOUND, f"There is no annotation {annotation_id}.")
-    return OwnAnnotation(*row)
+    return LockedAnnotation(*row)
 
 
 def visible_annotation(session: Session, actor: Actor, annotation_id: UUID) -> Annotation:
@@ -98,6 +112,8 @@ def annotation_answer(session: Session, actor: Actor, annotation_id: UUID) -> An
         lease_until=None if late else assignment.lease_until,
         submitted_revision=annotation.submitted_revision,
         submitted_at=annotation.submitted_at,
+        return_comment=annotation.return_comment,
+        return_slice=annotation.return_slice,
     )
 
 

@@ -1,4 +1,4 @@
-"""Annotations: opened, saved by operations, submitted, reopened."""
+"""Annotations: opened, saved by operations, submitted, reopened, sent back."""
 
 from typing import Annotated
 from uuid import UUID
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from crowdmask.accounts.deps import CurrentActor
 from crowdmask.annotations import queries, service
 from crowdmask.annotations.policy import ClientTimes
-from crowdmask.annotations.schemas import AnnotationAnswer, BatchAnswer, SaveAnswerBody, SaveForm
+from crowdmask.annotations.schemas import AnnotationAnswer, BatchAnswer, ReturnForm, SaveAnswerBody, SaveForm
 from crowdmask.core.operations import operations_from_json
 from crowdmask.web.conditions import IdempotencyKey, IfMatch, etag
 from crowdmask.web.permissions import Permission, needs
@@ -93,4 +93,19 @@ def submit(
 def reopen(annotation_id: UUID, session: WriteSession, actor: CurrentActor) -> AnnotationAnswer:
     """Work on a submitted annotation again, until somebody accepts it."""
     service.reopen(session, actor, annotation_id=annotation_id)
+    return queries.annotation_answer(session, actor, annotation_id)
+
+
+@router.post("/annotations/{annotation_id}/return", **needs(Permission.REVIEWS))
+def return_annotation(
+    annotation_id: UUID, form: ReturnForm, session: WriteSession, actor: CurrentActor, revision: IfMatch
+) -> AnnotationAnswer:
+    """Send submitted work back to its annotator, with a comment and the slice to look at first.
+
+    If-Match: the revision that was looked at. 409 ``transition_invalid``: it is not submitted now. 412: it was changed and
+    handed in again since.
+    """
+    service.send_back(
+        session, actor, annotation_id=annotation_id, revision=revision, comment=form.comment, z=form.slice
+    )
     return queries.annotation_answer(session, actor, annotation_id)

@@ -40,7 +40,8 @@ class SaveAnswerBody(Answer):
 
 
 class AnnotationAnswer(Answer):
-    """``late``: its assignment holds no place in the task now (it ran out and was given away, or was taken back)."""
+    """``late``: its assignment holds no place in the task now (it ran out and was given away, or was taken back).
+    ``return_comment`` and ``return_slice``: why a reviewer sent it back last, and where to look; empty and null: never."""
 
     id: UUID
     assignment_id: UUID
@@ -52,6 +53,15 @@ class AnnotationAnswer(Answer):
     lease_until: Time | None
     submitted_revision: int | None
     submitted_at: Time | None
+    return_comment: str
+    return_slice: int | None
+
+
+class ReturnForm(Form):
+    """Why the work goes back to its annotator, and the slice to look at first."""
+
+    comment: Annotated[str, Field(min_length=1, max_length=2000)]
+    slice: Annotated[int, Field(ge=0)]
 
 
 class BatchAnswer(Answer):

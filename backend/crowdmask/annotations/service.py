@@ -15,10 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from crowdmask import jobs
+from crowdmask.accounts import audit
 from crowdmask.accounts.actor import Actor
 from crowdmask.annotations.errors import NotComplete, RevisionStale
 from crowdmask.annotations.policy import ClientTimes, check_batch, check_open, check_volume
-from crowdmask.annotations.queries import batches, document_of, own_annotation
+from crowdmask.annotations.queries import batches, document_of, own_annotation, reviewed_annotation
 from crowdmask.assignments import service as assignments
 from crowdmask.assignments.queries import own_assignment
 from crowdmask.assignments.slots import ANSWERED
@@ -214,6 +215,55 @@ def reopen(session: Session, actor: Actor, *, annotation_id: UUID) -> Annotation
     )
     assignments.reopen_slot(session, own.assignment.id)
     return reopened
+
+
+def send_back(
+    session: Session, actor: Actor, *, annotation_id: UUID, revision: int | None, comment: str, z: int
+) -> Annotation:
+    """Return a submitted annotation to its annotator, whose slot is reserved again for a whole lease. Twice is as good as
+    once.
+
+    Args:
+        revision: the one that was looked at.
+        comment: what is wrong.
+        z: the slice to look at first.
+
+    Raises:
+        NotFound: no such annotation in a project where the actor is admin or reviewer.
+        PreconditionMissing: ``revision_missing``.
+        RevisionStale: it was changed and handed in again since.
+        Conflict: ``transition_invalid`` when it is not submitted: its annotator reopened it, or it was accepted, or sent back
+            with other words.
+        InvalidInput: ``slice_out_of_range``.
+    """
+    found = reviewed_annotation(session, actor, annotation_id)
+    annotation = found.annotation
+    if annotation.state is AnnotationState.RETURNED and (
+        annotation.return_comment,
+        annotation.return_slice,
+    ) == (comment, z):
+        return annotation
+    _check_revision(session, annotation, _given(revision))
+    n_slices = document_of(annotation).shape[0]
+    if z >= n_slices:
+        raise InvalidInput(
+            ErrorCode.SLICE_OUT_OF_RANGE,
+            f"There is no slice {z}: the volume has the slices 0 to {n_slices - 1}.",
+        )
+    returned = _change(
+        session,
+        annotation,
+        AnnotationState.RETURNED,
+        submitted_revision=None,
+        submitted_at=None,
+        return_comment=comment,
+        return_slice=z,
+    )
+    assignments.reopen_slot(session, found.assignment.id)
+    audit.record(
+        session, actor, "annotation_return", project_id=found.volume.project_id, subject_id=annotation_id
+    )
+    return returned
 
 
 def _given(revision: int | None) -> int:

@@ -217,6 +217,8 @@ def _answers(
             Annotation.state,
             Annotation.completeness,
             Annotation.submitted_at,
+            Annotation.return_comment,
+            Annotation.return_slice,
         )
         .outerjoin(Annotation, Annotation.assignment_id == Assignment.id)
         .join(Task, Task.id == Assignment.task_id)
@@ -261,6 +263,8 @@ def _answers(
                 share=counted[annotation_id].share,
                 gaps=counted[annotation_id].n_gaps,
                 submitted_at=submitted_at,
+                return_comment=return_comment,
+                return_slice=return_slice,
             ),
         )
         for (
@@ -273,6 +277,8 @@ def _answers(
             state,
             _,
             submitted_at,
+            return_comment,
+            return_slice,
         ) in rows
     ]
 

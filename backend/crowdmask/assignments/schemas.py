@@ -54,7 +54,8 @@ class AssignAnswer(Answer):
 
 
 class WorkAnswer(Answer):
-    """An annotation as its card shows it. ``share`` of slices decided, 0..1; ``gaps``: runs of slices to do or to check."""
+    """An annotation as its card shows it. ``share`` of slices decided, 0..1; ``gaps``: runs of slices to do or to check;
+    ``return_comment`` and ``return_slice``: why it was sent back last, and where to look."""
 
     annotation_id: UUID
     revision: int
@@ -62,6 +63,8 @@ class WorkAnswer(Answer):
     share: float
     gaps: int
     submitted_at: Time | None
+    return_comment: str
+    return_slice: int | None
 
 
 class AssignmentAnswer(Answer):

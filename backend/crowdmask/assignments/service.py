@@ -21,7 +21,7 @@ from crowdmask.assignments import slots
 from crowdmask.assignments.policy import require_admin, require_annotator
 from crowdmask.assignments.queries import administered_assignment, own_assignment, visible_task
 from crowdmask.core.errors import Conflict, ErrorCode, NotAllowed, NotFound
-from crowdmask.core.lifecycle import ASSIGNMENT_STEPS, AssignmentState, VolumeState, step
+from crowdmask.core.lifecycle import ASSIGNMENT_STEPS, AnnotationState, AssignmentState, VolumeState, step
 from crowdmask.infra.db import now
 from crowdmask.models import Annotation, Assignment, Label, Membership, Project, Task, Volume
 from crowdmask.projects import members as project_members
@@ -97,7 +97,8 @@ def create_tasks(
 
 
 def claim_next(session: Session, actor: Actor, *, project_id: UUID, lease_s: float) -> Assignment | None:
-    """Give the actor something to do: what they have reserved, else what they began and lost, else a new task.
+    """Give the actor something to do: what they have reserved, else what they began and lost, else a new task; of these
+    what was sent back comes first.
 
     Only labels that the actor's membership allows, unless an admin assigned it. What was taken or given back is not
     offered again; ``claim`` can still ask for it. What the actor handed in late is no
@@ -266,7 +267,7 @@ def fill_slot(session: Session, assignment_id: UUID, *, taken_back: bool = False
 
 
 def reopen_slot(session: Session, assignment_id: UUID) -> Assignment | None:
-    """The annotation was reopened: its filled slot is reserved again. None when it holds none."""
+    """The annotation was reopened or sent back: its filled slot is reserved again. None when it holds none."""
     lease_s = session.get_one(Assignment, assignment_id).lease_s
     return slots.change(
         session,
@@ -299,14 +300,19 @@ def _check_label(session: Session, membership: Membership, task: Task) -> None:
 def _own(
     session: Session, actor: Actor, chosen: sa.ColumnElement[bool], state: AssignmentState
 ) -> Sequence[UUID]:
-    """Oldest first."""
+    """What was sent back first, then oldest first."""
     return session.scalars(
         sa.select(Assignment.id)
+        .outerjoin(Annotation, Annotation.assignment_id == Assignment.id)
         .join(Task, Task.id == Assignment.task_id)
         .join(Volume, Volume.id == Task.volume_id)
         .join(Label, Label.id == Task.label_id)
         .where(Assignment.account_id == actor.account_id, Assignment.state == state, chosen)
-        .order_by(Assignment.created_at, Assignment.id)
+        .order_by(
+            sa.case((Annotation.state == AnnotationState.RETURNED, 0), else_=1),
+            Assignment.created_at,
+            Assignment.id,
+        )
     ).all()
 
 

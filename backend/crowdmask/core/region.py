@@ -1,4 +1,4 @@
-"""A small mask of one slice as few bytes: the rectangle around it, and its bits in there."""
+"""Masks as few bytes for a viewer: of one slice the rectangle around it and its bits in there, of a volume all its bits."""
 
 import zlib
 from dataclasses import dataclass
@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 from crowdmask.core.errors import Corrupt, ErrorCode
 
 _LEVEL = 9  # a few hundred bytes: the time is not worth counting
+_LEVEL_OF_ALL = 6
+
+
+def mask_bits(mask: NDArray[np.bool_]) -> bytes:
+    """A whole mask ``(nz, ny, nx)``: a zlib stream of bits, x fastest, each slice padded to whole bytes, the first voxel in
+    the highest bit."""
+    return zlib.compress(np.packbits(mask.reshape(len(mask), -1), axis=1).tobytes(), _LEVEL_OF_ALL)
 
 
 @dataclass(frozen=True)

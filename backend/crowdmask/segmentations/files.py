@@ -1,15 +1,11 @@
 """Masks as files and as bits for a viewer. A mask whose bytes have changed is never given out."""
 
-import zlib
 from pathlib import Path
 
-import numpy as np
-
 from crowdmask.core.nnunet_layout import case_name
+from crowdmask.core.region import mask_bits
 from crowdmask.infra.storage import LocalStorage
 from crowdmask.segmentations.queries import VisibleMask
-
-_LEVEL = 6
 
 
 def checked_path(storage: LocalStorage, mask: VisibleMask) -> Path:
@@ -27,8 +23,7 @@ def download_name(mask: VisibleMask) -> str:
 
 
 def canonical_bits(storage: LocalStorage, mask: VisibleMask) -> bytes:
-    """The mask on the canonical grid: a zlib stream of bits ``(nz, ny, nx)``, x fastest, each slice padded to whole bytes,
-    the first voxel in the highest bit.
+    """The mask on the canonical grid, as ``core.region.mask_bits``.
 
     Raises:
         Corrupt: ``blob_missing``, ``blob_corrupt``.
@@ -38,5 +33,4 @@ def canonical_bits(storage: LocalStorage, mask: VisibleMask) -> bytes:
 
     # A mask lies on its source's grid: without orientation where the source has none.
     image = read_label_map(checked_path(storage, mask), assume_affine=mask.volume.affine_assumed)
-    slices = (image.voxels > 0).reshape(image.voxels.shape[0], -1)
-    return zlib.compress(np.packbits(slices, axis=1).tobytes(), _LEVEL)
+    return mask_bits(image.voxels > 0)

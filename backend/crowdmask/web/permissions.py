@@ -18,6 +18,7 @@ class Permission(StrEnum):
     WORKS = "admin, reviewer or annotator"
     SEES_ALL = "admin, reviewer or researcher"
     EXPORTS = "admin or researcher"
+    REVIEWS = "admin or reviewer"
     ADMIN = "admin"
     OWN = "own"
     OWN_OR_SEES_ALL = "own, or admin, reviewer or researcher"

@@ -129,6 +129,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/annotations/{annotation_id}/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return Annotation
+         * @description Send submitted work back to its annotator, with a comment and the slice to look at first.
+         *
+         *     If-Match: the revision that was looked at. 409 ``transition_invalid``: it is not submitted now. 412: it was changed and
+         *     handed in again since.
+         */
+        post: operations["return_annotation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/annotations/{annotation_id}/submit": {
         parameters: {
             query?: never;
@@ -1357,6 +1380,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/volumes/{volume_id}/reference/{label_index}/bits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Reference Bits
+         * @description One label of the reference on the canonical grid for a viewer: a zlib stream of bits, (nz, ny, nx), x fastest, each
+         *     slice padded to whole bytes, the first voxel in the highest bit.
+         */
+        get: operations["get_reference_bits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1383,6 +1427,7 @@ export interface components {
         /**
          * AnnotationAnswer
          * @description ``late``: its assignment holds no place in the task now (it ran out and was given away, or was taken back).
+         *     ``return_comment`` and ``return_slice``: why a reviewer sent it back last, and where to look; empty and null: never.
          */
         AnnotationAnswer: {
             /**
@@ -1403,6 +1448,10 @@ export interface components {
             late: boolean;
             /** Lease Until */
             lease_until: string | null;
+            /** Return Comment */
+            return_comment: string;
+            /** Return Slice */
+            return_slice: number | null;
             /** Revision */
             revision: number;
             state: components["schemas"]["AnnotationState"];
@@ -2479,6 +2528,16 @@ export interface components {
             text: string;
         };
         /**
+         * ReturnForm
+         * @description Why the work goes back to its annotator, and the slice to look at first.
+         */
+        ReturnForm: {
+            /** Comment */
+            comment: string;
+            /** Slice */
+            slice: number;
+        };
+        /**
          * Role
          * @enum {string}
          */
@@ -2797,7 +2856,8 @@ export interface components {
         };
         /**
          * WorkAnswer
-         * @description An annotation as its card shows it. ``share`` of slices decided, 0..1; ``gaps``: runs of slices to do or to check.
+         * @description An annotation as its card shows it. ``share`` of slices decided, 0..1; ``gaps``: runs of slices to do or to check;
+         *     ``return_comment`` and ``return_slice``: why it was sent back last, and where to look.
          */
         WorkAnswer: {
             /**
@@ -2807,6 +2867,10 @@ export interface components {
             annotation_id: string;
             /** Gaps */
             gaps: number;
+            /** Return Comment */
+            return_comment: string;
+            /** Return Slice */
+            return_slice: number | null;
             /** Revision */
             revision: number;
             /** Share */
@@ -3001,6 +3065,44 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnnotationAnswer"];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    return_annotation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The revision: `"12"`. */
+                "if-match"?: string | null;
+            };
+            path: {
+                annotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReturnForm"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -5366,6 +5468,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReferenceAnswer"];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_reference_bits: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path: {
+                volume_id: string;
+                label_index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
                 };
             };
             /** @description Refused. */

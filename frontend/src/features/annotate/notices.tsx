@@ -3,6 +3,7 @@ import { useEffect, useState } from "react";
 import type { Choice } from "@/offline/conflict";
 import type { Sync } from "@/offline/sync";
 import "@/shared/texts/annotate-later";
+import { sliceNumber } from "@/shared/texts/format";
 import { Button, LinkButton } from "@/shared/ui/button";
 import { Dialog } from "@/shared/ui/dialog";
 import { useStore } from "./hooks";
@@ -28,6 +29,7 @@ export default function Notices({ session, work, sync }: { session: Session; wor
           <Trans>This task was given to somebody else meanwhile. Your work is kept.</Trans>
         </p>
       ) : null}
+      <SentBack session={session} work={work} />
       {storageFailed ? (
         <p className="cm-banner" role="alert">
           <Trans>This device cannot keep your work. Leave this page open until everything is saved.</Trans>
@@ -46,6 +48,34 @@ export default function Notices({ session, work, sync }: { session: Session; wor
       <SignInDialog open={status === "signed-out"} onSignedIn={() => sync.resume()} />
       <ConflictDialog open={status === "conflict"} session={session} work={work} />
     </>
+  );
+}
+
+/** What a reviewer wants to be done again, and where. */
+function SentBack({ session, work }: { session: Session; work: Work }) {
+  const { state } = useStore(session);
+  const [isRead, setIsRead] = useState(false);
+  const said = work.task.assignment.work;
+  if (state !== "returned" || isRead || !said?.return_comment) return null;
+  const z = said.return_slice;
+  const slice = z === null ? 0 : sliceNumber(z);
+  return (
+    <div className="cm-banner" role="status">
+      <p>
+        <strong>
+          <Trans>Sent back to you:</Trans>
+        </strong>{" "}
+        {said.return_comment}
+      </p>
+      {z === null ? null : (
+        <Button size="small" onClick={() => work.editor.goTo(z)}>
+          <Trans>Go to slice {slice}</Trans>
+        </Button>
+      )}
+      <Button size="small" variant="plain" onClick={() => setIsRead(true)}>
+        <Trans>Hide</Trans>
+      </Button>
+    </div>
   );
 }
 

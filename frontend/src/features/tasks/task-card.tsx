@@ -28,7 +28,8 @@ export function TaskCard({ task, unsent }: { task: Assignment; unsent: number })
           <p>
             <Status tone="warning">
               <Trans>Sent back to you</Trans>
-            </Status>
+            </Status>{" "}
+            {task.work?.return_comment}
           </p>
         ) : null}
         {unsent > 0 ? (

@@ -59,7 +59,16 @@ function task(id: string, label: string, changes: Partial<Schema<"AssignmentAnsw
 }
 
 function work(state: Schema<"WorkAnswer">["state"], share: number): Schema<"WorkAnswer"> {
-  return { annotation_id: `n-${state}`, revision: 4, state, share, gaps: 2, submitted_at: null };
+  return {
+    annotation_id: `n-${state}`,
+    revision: 4,
+    state,
+    share,
+    gaps: 2,
+    submitted_at: null,
+    return_comment: state === "returned" ? "The lower end is missing." : "",
+    return_slice: state === "returned" ? 12 : null,
+  };
 }
 
 let memberships: Schema<"MembershipAnswer">[] = [];
@@ -140,6 +149,7 @@ it("shows what was sent back first, then what is reserved, and what is finished 
   ]);
   const [returned, reserved, late] = cards as [HTMLElement, HTMLElement, HTMLElement];
   expect(within(returned).getByText("Sent back to you")).toBeTruthy();
+  expect(within(returned).getByText("The lower end is missing.")).toBeTruthy();
   expect(within(returned).getByText("40 of 112 slices decided")).toBeTruthy();
   expect(within(returned).getByRole("progressbar").getAttribute("aria-valuetext")).toBe(
     "40 of 112 slices decided",
