@@ -84,6 +84,9 @@ class ErrorCode(StrEnum):
     CHECKPOINT_MISSING = "checkpoint_missing"
     CHECKPOINT_MISMATCH = "checkpoint_mismatch"
     PREVIEW_UNAVAILABLE = "preview_unavailable"
+    # Training
+    NNUNET_MISSING = "nnunet_missing"
+    TRAINING_FAILED = "training_failed"
     # Export
     EXPORT_EMPTY = "export_empty"
     DATASET_INVALID = "dataset_invalid"
