@@ -53,6 +53,7 @@ class ErrorCode(StrEnum):
     REQUEST_INVALID = "request_invalid"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     BODY_TOO_LARGE = "body_too_large"
+    RANGE_INVALID = "range_invalid"
     NOT_SIGNED_IN = "not_signed_in"
     SIGN_IN_FAILED = "sign_in_failed"
     LINK_INVALID = "link_invalid"

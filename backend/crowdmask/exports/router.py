@@ -2,13 +2,15 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
 
 from crowdmask.accounts.deps import CurrentActor
-from crowdmask.exports import archive, queries, service
+from crowdmask.exports import queries, service
+from crowdmask.exports.archive import FolderArchive
 from crowdmask.exports.schemas import ExportAnswer, ExportForm, ExportPreview
 from crowdmask.web.permissions import Permission, needs
+from crowdmask.web.ranges import ranged_response
 from crowdmask.web.sessions import ReadSession, WriteSession
 from crowdmask.web.state import Server
 
@@ -44,14 +46,26 @@ def get_export(export_id: UUID, session: ReadSession, actor: CurrentActor) -> Ex
     return queries.export_answer(session, actor, export_id=export_id)
 
 
-@router.get("/exports/{export_id}/download", response_class=StreamingResponse, **needs(Permission.EXPORTS))
+@router.get(
+    "/exports/{export_id}/download",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"application/zip": {}}},
+        206: {"content": {"application/zip": {}}, "description": "The part that `Range` names."},
+    },
+    **needs(Permission.EXPORTS),
+)
 def download_export(
-    export_id: UUID, session: ReadSession, actor: CurrentActor, server: Server
-) -> StreamingResponse:
-    """The dataset's folder as a zip, with its manifest."""
+    export_id: UUID, request: Request, session: ReadSession, actor: CurrentActor, server: Server
+) -> Response:
+    """The dataset's folder as a zip, with its manifest. A broken download goes on with `Range` and `If-Range`."""
     folder = queries.written_folder(session, actor, server.settings.exports_dir, export_id=export_id)
-    return StreamingResponse(
-        archive.zipped(folder),
+    archive = FolderArchive.of(folder)
+    return ranged_response(
+        request,
+        archive.pieces,
+        size=archive.size,
+        etag=archive.etag,
         media_type="application/zip",
         headers={"Content-Disposition": f'attachment; filename="{folder.name}.zip"'},
     )

@@ -322,7 +322,7 @@ export interface paths {
         };
         /**
          * Download Export
-         * @description The dataset's folder as a zip, with its manifest.
+         * @description The dataset's folder as a zip, with its manifest. A broken download goes on with `Range` and `If-Range`.
          */
         get: operations["download_export"];
         put?: never;
@@ -1599,7 +1599,7 @@ export interface components {
          * @description Stable, documented in ``docs/errors.md`` (a test keeps the two equal). Never rename one that was released.
          * @enum {string}
          */
-        ErrorCode: "file_empty" | "not_nifti" | "nifti_truncated" | "nifti_corrupt" | "nifti_header_invalid" | "file_too_large" | "dimensions_invalid" | "unsupported_dtype" | "volume_index_needed" | "spacing_invalid" | "orientation_unknown" | "orientation_invalid" | "orientation_conflict" | "not_finite" | "grid_mismatch" | "label_values_invalid" | "slice_axis_unsupported" | "slice_pack_corrupt" | "boxes_file_invalid" | "labels_invalid" | "label_unknown" | "window_invalid" | "name_taken" | "box_invalid" | "slice_out_of_range" | "track_unknown" | "operation_invalid" | "revision_stale" | "revision_missing" | "idempotency_key_reused" | "volume_mismatch" | "not_open" | "not_complete" | "transition_invalid" | "not_found" | "not_allowed" | "request_invalid" | "method_not_allowed" | "body_too_large" | "not_signed_in" | "sign_in_failed" | "link_invalid" | "password_weak" | "origin_refused" | "rate_limited" | "consent_needed" | "in_use" | "picture_invalid" | "public_url_needed" | "server_unreachable" | "lease_lost" | "job_cancelled" | "worker_lost" | "job_failed" | "blob_missing" | "blob_corrupt" | "storage_full" | "data_folder_in_use" | "database_newer" | "database_older" | "database_corrupt" | "database_busy" | "database_unreachable" | "secret_invalid" | "model_unknown" | "checkpoint_missing" | "checkpoint_mismatch" | "preview_unavailable" | "nnunet_missing" | "training_failed" | "export_empty" | "dataset_invalid" | "scores_invalid" | "option_invalid" | "internal";
+        ErrorCode: "file_empty" | "not_nifti" | "nifti_truncated" | "nifti_corrupt" | "nifti_header_invalid" | "file_too_large" | "dimensions_invalid" | "unsupported_dtype" | "volume_index_needed" | "spacing_invalid" | "orientation_unknown" | "orientation_invalid" | "orientation_conflict" | "not_finite" | "grid_mismatch" | "label_values_invalid" | "slice_axis_unsupported" | "slice_pack_corrupt" | "boxes_file_invalid" | "labels_invalid" | "label_unknown" | "window_invalid" | "name_taken" | "box_invalid" | "slice_out_of_range" | "track_unknown" | "operation_invalid" | "revision_stale" | "revision_missing" | "idempotency_key_reused" | "volume_mismatch" | "not_open" | "not_complete" | "transition_invalid" | "not_found" | "not_allowed" | "request_invalid" | "method_not_allowed" | "body_too_large" | "range_invalid" | "not_signed_in" | "sign_in_failed" | "link_invalid" | "password_weak" | "origin_refused" | "rate_limited" | "consent_needed" | "in_use" | "picture_invalid" | "public_url_needed" | "server_unreachable" | "lease_lost" | "job_cancelled" | "worker_lost" | "job_failed" | "blob_missing" | "blob_corrupt" | "storage_full" | "data_folder_in_use" | "database_newer" | "database_older" | "database_corrupt" | "database_busy" | "database_unreachable" | "secret_invalid" | "model_unknown" | "checkpoint_missing" | "checkpoint_mismatch" | "preview_unavailable" | "nnunet_missing" | "training_failed" | "export_empty" | "dataset_invalid" | "scores_invalid" | "option_invalid" | "internal";
         /** EvaluateAnswer */
         EvaluateAnswer: {
             /** Jobs */
@@ -3391,7 +3391,18 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/zip": unknown;
+                };
+            };
+            /** @description The part that `Range` names. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
+                };
             };
             /** @description Refused. */
             default: {

@@ -1,6 +1,7 @@
 """Exports over HTTP: what would go in, how far a dataset is, and its folder as a zip."""
 
 import io
+import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,13 @@ from uuid import UUID
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crowdmask.core import nifti
 from crowdmask.core.lifecycle import AnnotationState, AssignmentState, JobState, VolumeState
 from crowdmask.core.volume import Grid
-from crowdmask.exports.archive import zipped
+from crowdmask.exports.archive import FolderArchive
 from crowdmask.infra.storage import LocalStorage
 from crowdmask.models import Account, Export, Job, JobKind, Label, Project, Queue, Role, Segmentation
 from crowdmask_worker.runner import Runner
@@ -191,33 +194,125 @@ def test_exports_are_for_admins_and_researchers_and_strangers_see_none(place: Pl
         assert session.scalar(sa.select(sa.func.count()).select_from(Export)) == 1
 
 
+def test_a_broken_download_goes_on_where_it_ended(place: Place) -> None:
+    told = place.export().json()
+    place.work()
+    client = place.server.sign_in(place.people["researcher"])
+    url = f"/api/v1/exports/{told['id']}/download"
+    whole = client.get(url)
+    size = len(whole.content)
+    etag = whole.headers["etag"]
+    manifest = client.get(f"/api/v1/exports/{told['id']}").json()["manifest_sha256"]
+    assert etag == f'"{manifest}"'
+    assert (whole.headers["content-length"], whole.headers["accept-ranges"]) == (str(size), "bytes")
+
+    def part(asked: str, **headers: str) -> Any:
+        return client.get(
+            url, headers={"Range": asked, **{name.replace("_", "-"): headers[name] for name in headers}}
+        )
+
+    middle = size // 2
+    rest = part(f"bytes={middle}-", If_Range=etag)
+    assert (rest.status_code, rest.content) == (206, whole.content[middle:])
+    assert rest.headers["content-range"] == f"bytes {middle}-{size - 1}/{size}"
+    assert rest.headers["content-length"] == str(size - middle)
+    for asked, expected in (
+        ("bytes=0-0", whole.content[:1]),
+        ("bytes=10-99", whole.content[10:100]),
+        ("bytes=-22", whole.content[-22:]),
+        (f"bytes=-{size + 5}", whole.content),
+        (f"bytes=5-{size + 5}", whole.content[5:]),
+    ):
+        answer = part(asked)
+        assert (answer.status_code, answer.content) == (206, expected), asked
+    for asked in ("bytes=1-2,4-5", "bytes=9-3", "bytes=-", "lines=1-2", "bytes=x-"):
+        answer = part(asked)
+        assert (answer.status_code, answer.content) == (200, whole.content), asked
+        assert "content-range" not in answer.headers
+    assert part("bytes=5-", If_Range='"another"').status_code == 200
+    behind = part(f"bytes={size}-")
+    problem(behind, 416, "range_invalid")
+    assert behind.headers["content-range"] == f"bytes */{size}"
+
+
+def _zip_bytes(folder: Path) -> bytes:
+    archive = FolderArchive.of(folder)
+    return b"".join(archive.pieces(0, archive.size))
+
+
+@given(
+    st.dictionaries(st.text("abÄ/_.", min_size=1, max_size=8), st.binary(max_size=50), max_size=5),
+    st.integers(0, 800),
+    st.integers(0, 800),
+)
+def test_any_part_of_a_zip_is_that_part_of_the_whole(
+    content: dict[str, bytes], first: int, length: int
+) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "Dataset001_Any"
+        folder.mkdir()
+        written = {}
+        for number, (name, body) in enumerate(content.items()):
+            relative = f"{number}/{name.replace('/', 's').replace('.', 'd')}"
+            (folder / relative).parent.mkdir()
+            (folder / relative).write_bytes(body)
+            written[f"Dataset001_Any/{relative}"] = body
+        archive = FolderArchive.of(folder)
+        whole = b"".join(archive.pieces(0, archive.size))
+        assert len(whole) == archive.size
+        first = min(first, archive.size)
+        end = min(first + length, archive.size)
+        assert b"".join(archive.pieces(first, end)) == whole[first:end]
+        with zipfile.ZipFile(io.BytesIO(whole)) as opened:
+            assert opened.testzip() is None
+            assert {name: opened.read(name) for name in opened.namelist()} == written
+
+
 def test_a_zip_of_large_files_is_given_away_in_pieces(tmp_path: Path) -> None:
     folder = tmp_path / "Dataset001_Large"
     folder.mkdir()
     (folder / "image").write_bytes(np.random.default_rng(0).bytes(5 * 2**20 + 3))
     (folder / "empty").touch()
-    pieces = list(zipped(folder))
-    assert max(len(piece) for piece in pieces) <= 2**20
-    with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as archive:
-        assert archive.namelist() == ["Dataset001_Large/empty", "Dataset001_Large/image"]
-        assert archive.read("Dataset001_Large/image") == (folder / "image").read_bytes()
-        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    archive = FolderArchive.of(folder)
+    assert max(len(piece) for piece in archive.pieces(0, archive.size)) <= 2**20
+    with zipfile.ZipFile(io.BytesIO(_zip_bytes(folder))) as opened:
+        assert opened.namelist() == ["Dataset001_Large/empty", "Dataset001_Large/image"]
+        assert opened.read("Dataset001_Large/image") == (folder / "image").read_bytes()
+        assert {entry.date_time for entry in opened.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {entry.external_attr >> 16 for entry in opened.infolist()} == {0o100644}
 
 
 @pytest.mark.slow
-def test_a_zip_holds_a_file_of_more_than_four_gigabytes(tmp_path: Path) -> None:
+def test_a_zip_holds_a_file_of_more_than_four_gigabytes_and_files_behind_it(tmp_path: Path) -> None:
     folder = tmp_path / "Dataset001_Huge"
     folder.mkdir()
     with (folder / "image").open("wb") as file:
         file.truncate(2**32 + 5)  # takes no room on the disk
     (folder / "last").write_bytes(b"last")
+    archive = FolderArchive.of(folder)
     made = tmp_path / "made.zip"
     with made.open("wb") as target:
-        for piece in zipped(folder):  # zeros stay holes
+        for piece in archive.pieces(0, archive.size):  # zeros stay holes
             if piece.strip(b"\0"):
                 target.write(piece)
             else:
                 target.seek(len(piece), io.SEEK_CUR)
-    with zipfile.ZipFile(made) as archive:
-        assert archive.getinfo("Dataset001_Huge/image").file_size == 2**32 + 5
-        assert archive.read("Dataset001_Huge/last") == b"last"
+    assert made.stat().st_size == archive.size
+    with zipfile.ZipFile(made) as opened:
+        assert opened.getinfo("Dataset001_Huge/image").file_size == 2**32 + 5
+        assert opened.read("Dataset001_Huge/last") == b"last"
+        assert opened.getinfo("Dataset001_Huge/image").CRC == opened.infolist()[0].CRC != 0
+    first = 2**32 + 20
+    with made.open("rb") as file:
+        file.seek(first)
+        assert b"".join(archive.pieces(first, archive.size)) == file.read()
+
+
+@pytest.mark.slow
+def test_a_zip_of_more_files_than_the_old_format_counts_opens(tmp_path: Path) -> None:
+    folder = tmp_path / "Dataset001_Many"
+    folder.mkdir()
+    for number in range(2**16 + 1):
+        (folder / f"{number}").touch()
+    with zipfile.ZipFile(io.BytesIO(_zip_bytes(folder))) as opened:
+        assert len(opened.namelist()) == 2**16 + 1
