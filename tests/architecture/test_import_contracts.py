@@ -30,6 +30,7 @@ VIOLATIONS = [
     ("library-needs-no-server", "crowdmask_ml", "import pydantic"),
     ("server-without-models", "crowdmask/segmentations", "import crowdmask_ml"),
     ("server-without-models", "crowdmask/jobs", "import crowdmask_worker"),
+    ("server-without-models", "crowdmask/cli", "import crowdmask_ml.segment"),
     ("model-libraries", "crowdmask_worker/handlers", "def handle():\n    import torch\n"),
     ("model-libraries", "crowdmask_ml", "from segment_anything import sam_model_registry"),
     ("model-libraries", "crowdmask_ml", "import openvino"),

@@ -13,6 +13,7 @@ from crowdmask.core.completion import Completion
 from crowdmask.core.files import write_whole
 from crowdmask.core.nifti import Image, write_mask
 from crowdmask.core.windowing import Window
+from crowdmask_ml.completion import CompletionParameters
 from crowdmask_ml.segment import MaskResult, SliceProvenance
 from crowdmask_ml.segmenter import Segmenter
 
@@ -58,7 +59,15 @@ def write_mask_with_provenance(
     with TemporaryDirectory(prefix="crowdmask-") as folder:
         made = Path(folder) / path.name
         write_mask(made, result.mask, image.source)
-        record = _record(result, segmenter, window=window, origin=origin) | {"mask_sha256": file_sha256(made)}
+        record = conditions(
+            segmenter,
+            window=window,
+            completion=result.completion,
+            parameters=result.parameters,
+            origin=origin,
+        )
+        record["slices"] = [_slice(one) for one in result.slices]
+        record["mask_sha256"] = file_sha256(made)
         with (
             write_whole(provenance_path(path)) as beside,
             write_whole(path) as mask,
@@ -70,7 +79,15 @@ def write_mask_with_provenance(
             shutil.copyfileobj(source, mask)
 
 
-def _record(result: MaskResult, segmenter: Segmenter, *, window: Window, origin: Origin) -> dict[str, Any]:
+def conditions(
+    segmenter: Segmenter,
+    *,
+    window: Window,
+    completion: Completion,
+    parameters: CompletionParameters,
+    origin: Origin,
+) -> dict[str, Any]:
+    """All that a mask depends on, as its record has it: equal conditions, equal mask."""
     return {
         "crowdmask": crowdmask.__version__,
         "model": segmenter.name,
@@ -79,14 +96,23 @@ def _record(result: MaskResult, segmenter: Segmenter, *, window: Window, origin:
         "mask_rule": segmenter.mask_rule,
         "runtime": segmenter.runtime,
         "window": window.to_json(),
-        "completion": result.completion,
-        "completion_parameters": completion_parameters(result),
+        "completion": completion,
+        "completion_parameters": parameters.to_json() if completion is Completion.FULL else None,
         "image_sha256": origin.image_sha256,
         "affine_assumed": origin.affine_assumed,
         "volume_index": origin.volume_index,
         "boxes_sha256": origin.boxes_sha256,
-        "slices": [_slice(made) for made in result.slices],
     }
+
+
+def read_record(mask: Path) -> dict[str, Any] | None:
+    """What stands beside a mask; None unless both files are there, whole, and belong together."""
+    try:
+        record = json.loads(provenance_path(mask).read_bytes())
+        whole = isinstance(record, dict) and record.get("mask_sha256") == file_sha256(mask)
+    except (OSError, ValueError):
+        return None
+    return record if whole else None
 
 
 def completion_parameters(result: MaskResult) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -247,7 +247,12 @@ def download_checkpoint(spec: ModelSpec, progress: Callable[[int, int | None], N
 
 
 def load_segmenter(
-    name: str, *, checkpoint: Path | None = None, runtime: str = Runtime.AUTO, threads: int | None = None
+    name: str,
+    *,
+    checkpoint: Path | None = None,
+    runtime: str = Runtime.AUTO,
+    threads: int | None = None,
+    mask_rule: MaskRule | None = None,
 ) -> Segmenter:
     """The model ready to encode.
 
@@ -257,6 +262,7 @@ def load_segmenter(
         runtime: auto, torch, openvino or onnx; auto takes the fastest that is installed. The files that the last two
             need are made from the checkpoint the first time, which needs torch once.
         threads: that compute; None: ``OMP_NUM_THREADS``, else 1.
+        mask_rule: instead of the model's own; for comparisons with studies that took another.
 
     Raises:
         InvalidInput: ``model_unknown``, ``option_invalid``.
@@ -264,6 +270,8 @@ def load_segmenter(
         Corrupt: ``checkpoint_mismatch``.
     """
     spec = find_model(name)
+    if mask_rule is not None:
+        spec = replace(spec, mask_rule=mask_rule)
     chosen = choose_runtime(runtime)
     if chosen is Runtime.TORCH:
         reference = _load_reference(spec, checkpoint)

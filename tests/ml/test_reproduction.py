@@ -1,0 +1,272 @@
+"""``crowdmask reproduce``: published datasets in, masks and the paper's tables out; and what it does with half of one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from crowdmask import cli
+from crowdmask.core.boxes_file import read_boxes
+from crowdmask.core.errors import CrowdmaskError, ErrorCode, InvalidInput
+from crowdmask.core.nifti import read_label_map, write_volume
+from crowdmask.core.phantom import AORTA, LIVER, SPLEEN, abdominal_phantom
+from crowdmask.core.simulate import Rule, ideal_boxes
+from crowdmask.core.tracks import boxes_by_slice
+from crowdmask.core.volume import Grid
+from crowdmask_ml.reproduction.segmenters import SobelSegmenter, model_folder, paper_segmenter, with_edges
+from crowdmask_ml.segmenter import MaskRule, Segmenter
+
+# Of the phantom: the lower part of the spleen, with liver and aorta on every slice.
+FIRST, LAST = 30, 36
+
+
+def _reproduce(out: Path, *arguments: object) -> dict[str, Any]:
+    result = CliRunner().invoke(
+        cli.app, ["reproduce", "-o", str(out), *map(str, arguments), "--json"], catch_exceptions=False
+    )
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def _refused(out: Path, *arguments: object) -> CrowdmaskError:
+    result = CliRunner().invoke(cli.app, ["reproduce", "-o", str(out), *map(str, arguments)])
+    assert isinstance(result.exception, CrowdmaskError)
+    return result.exception
+
+
+def _table(found: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
+    """Label -> arm -> the cell."""
+    (table,) = (one for one in found["tables"] if one["key"] == key)
+    return {row["label"]: row["arms"] for row in table["rows"]}
+
+
+@pytest.fixture(scope="module")
+def piece() -> tuple[np.ndarray, np.ndarray, Grid]:
+    """A few slices of the phantom: voxels, labels, grid."""
+    phantom = abdominal_phantom(np.random.default_rng(0))
+    slices = slice(FIRST, LAST)
+    shape = (LAST - FIRST, *phantom.labels.shape[1:])
+    return phantom.voxels[slices], phantom.labels[slices], Grid(shape, phantom.grid.affine)
+
+
+@pytest.fixture(scope="module")
+def decathlon(tmp_path_factory: pytest.TempPathFactory, piece: tuple[np.ndarray, np.ndarray, Grid]) -> Path:
+    """One good case, one whose reference lies elsewhere, one test image without a reference."""
+    folder = tmp_path_factory.mktemp("msd") / "Task99_Phantom"
+    voxels, labels, grid = piece
+    for name in ("imagesTr", "labelsTr", "imagesTs"):
+        (folder / name).mkdir(parents=True)
+    for name in ("imagesTr/p_1", "imagesTr/p_2", "imagesTs/p_3"):
+        write_volume(folder / f"{name}.nii.gz", voxels, grid)
+    write_volume(folder / "labelsTr" / "p_1.nii.gz", labels, grid)
+    shifted = grid.affine.copy()
+    shifted[0, 3] += 20
+    write_volume(folder / "labelsTr" / "p_2.nii.gz", labels, Grid(grid.shape, shifted))
+    names = {"0": "background", str(SPLEEN): "spleen", str(LIVER): "liver", str(AORTA): "aorta"}
+    (folder / "dataset.json").write_text(json.dumps({"modality": {"0": "CT"}, "labels": names}))
+    return folder
+
+
+@pytest.mark.slow
+def test_a_decathlon_dataset_becomes_masks_and_tables_and_nothing_is_made_twice(
+    decathlon: Path, tmp_path: Path, piece: tuple[np.ndarray, np.ndarray, Grid]
+) -> None:
+    wanted = ("--dataset", decathlon, "--label", "spleen", "--label", "aorta", "--miss-inner", 0.5)
+    found = _reproduce(tmp_path, *wanted)
+
+    table2, ways = _table(found, "table2"), _table(found, "completion_litemedsam")
+    assert list(table2) == ["spleen", "aorta", "all"]
+    for label in table2:
+        assert ways[label]["none"]["mean"] == table2[label]["litemedsam"]["mean"]
+        assert ways[label]["none"]["mean"] < 0.85 < ways[label]["fill"]["mean"]
+    loss = _table(found, "loss_litemedsam_none")["spleen"]
+    assert loss["coverage"]["mean"] == pytest.approx(_boxes_of(found, "spleen")["coverage"])
+    parts = [cell["mean"] for name, cell in loss.items() if name.startswith("of it")]
+    assert sum(parts) == pytest.approx(loss["loss"]["mean"])
+    assert loss["of it: slices without a box"]["mean"] > loss["of it: the model on slices with a box"]["mean"]
+    assert {(one["case"], one["code"]) for one in found["left_out"]} == {
+        ("p_2", "grid_mismatch"),
+        ("p_3", "dataset_invalid"),
+    }
+
+    boxes = boxes_by_slice(read_boxes(tmp_path / "boxes" / "p_1.json").labels[SPLEEN])
+    ideal = ideal_boxes(piece[1] == SPLEEN, Rule.RELEASED_CODE)
+    assert set(boxes) < set(ideal)
+    assert all([entry.box for entry in boxes[z]] == ideal[z] for z in boxes)
+    masks = sorted(tmp_path.glob("masks/litemedsam/*/p_1.nii.gz"))
+    before = {path: path.read_bytes() for path in masks}
+    assert len(masks) == 3
+    assert set(np.unique(read_label_map(masks[0]).voxels)) == {0, SPLEEN, AORTA}
+    assert (tmp_path / "report.md").read_text().startswith("# The paper, reproduced")
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert written["tables"] == found["tables"]
+
+    # A mask that was damaged, and the same command again.
+    masks[0].write_bytes(masks[0].read_bytes()[:-9])
+    stamps = {path: path.stat().st_mtime_ns for path in masks}
+    again = CliRunner().invoke(cli.app, ["reproduce", "-o", str(tmp_path), *map(str, wanted)])
+    assert "masks made 1, kept 2" in again.stdout
+    assert {path: path.read_bytes() for path in masks} == before
+    assert [path.stat().st_mtime_ns == stamps[path] for path in masks] == [False, True, True]
+    # Other boxes are other conditions.
+    other = CliRunner().invoke(
+        cli.app,
+        ["reproduce", "-o", str(tmp_path), *map(str, wanted), "--jitter-mm", "2", "--completion", "none"],
+    )
+    assert "masks made 1, kept 0" in other.stdout
+
+
+def _boxes_of(found: dict[str, Any], label: str) -> dict[str, Any]:
+    (one,) = (one for one in found["boxes"] if one["label"] == label)
+    return dict(one)
+
+
+def _prompt_lines(reference: np.ndarray, k: int, values: dict[int, int]) -> str:
+    """What OpenLabeling writes of the boxes around labels on slice k of an array in file order."""
+    picture = np.rot90(reference[:, :, k])
+    height, width = picture.shape
+    lines = ""
+    for class_number, value in values.items():
+        rows, columns = (
+            np.flatnonzero((picture == value).any(axis=1)),
+            np.flatnonzero((picture == value).any(axis=0)),
+        )
+        if rows.size:
+            top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+            lines += (
+                f"{class_number} {(left + right) / 2 / width:.10g} {(top + bottom) / 2 / height:.10g} "
+                f"{(right - left) / width:.10g} {(bottom - top) / height:.10g}\n"
+            )
+    return lines
+
+
+@pytest.fixture(scope="module")
+def challenge(tmp_path_factory: pytest.TempPathFactory, piece: tuple[np.ndarray, np.ndarray, Grid]) -> Path:
+    """A case of BTCV with its integers, stored as that challenge stores it (x to the left, y to the front)."""
+    folder = tmp_path_factory.mktemp("btcv")
+    voxels, labels, _ = piece
+    numbers = np.array([0, 1, 2, 3, 6, 8], np.uint8)
+    affine = np.diag([-3.0, 3.0, 3.0, 1.0])
+    arrays = {"img/img0001": voxels, "label/label0001": numbers[labels]}
+    for name, canonical in arrays.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        # Canonical (z, y, x) rises to the back; the file's second axis to the front.
+        stored = canonical.transpose(2, 1, 0)[:, ::-1]
+        nib.save(nib.Nifti1Image(stored, affine), folder / f"{name}.nii.gz")
+    stored = arrays["label/label0001"].transpose(2, 1, 0)[:, ::-1]
+    (folder / "prompt").mkdir()
+    for k in range(stored.shape[2] - 2):  # the two upper slices were not visited, the liver was boxed nowhere
+        (folder / "prompt" / f"img0001-slice{k:03}.txt").write_text(_prompt_lines(stored, k, {0: 1, 7: 8}))
+    return folder
+
+
+@pytest.mark.slow
+def test_real_boxes_on_btcv_lie_where_they_were_drawn(
+    challenge: Path, tmp_path: Path, piece: tuple[np.ndarray, np.ndarray, Grid]
+) -> None:
+    found = _reproduce(
+        tmp_path, "--dataset", challenge, "--prompts", challenge / "prompt", "--completion", "none",
+        "--label", "spleen", "--label", "liver", "--label", "aorta",
+    )  # fmt: skip
+    spleen = piece[1] == SPLEEN
+    measured = _boxes_of(found, "spleen")
+    assert measured["slices"] == LAST - FIRST - 2
+    assert measured["coverage"] == pytest.approx(spleen[:-2].sum() / spleen.sum())
+    assert measured["in_boxes"] == pytest.approx(measured["coverage"])
+    assert measured["completeness"]["unverified_ends"] == [[LAST - FIRST - 2, LAST - FIRST - 1]]
+    # On slices with a box the mask is good, so the boxes are where the organ is.
+    loss = _table(found, "loss_litemedsam_none")
+    assert loss["spleen"]["Dice on slices with a box"]["mean"] > 0.9
+    # An organ that nobody boxed counts with nothing, not as if it had not been asked for.
+    assert _table(found, "table2")["liver"]["litemedsam"] == {"mean": 0.0, "ci": 0.0, "n": 1, "undefined": 0}
+    assert loss["liver"]["of it: slices without a box"]["mean"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.sample_data
+def test_a_real_nnunet_dataset_is_read_as_it_is(sample_data: Path, tmp_path: Path) -> None:
+    folder = sample_data / "nnunet" / "Dataset904_HippoMini"
+    wanted = ("--dataset", folder, "--case", "hippocampus_148", "--label", "anterior")
+    found = _reproduce(tmp_path, *wanted, "--completion", "none", "--every", 4)
+    assert found["conditions"]["layout"] == "nnunet"
+    boxes = _boxes_of(found, "anterior")
+    assert (boxes["slices"], boxes["coverage"]) == (13, 1.0)
+    assert 0.5 < _table(found, "table2")["anterior"]["litemedsam"]["mean"] < 1
+
+
+@pytest.mark.sample_data
+def test_the_released_prompts_without_images_give_what_they_can_and_say_what_not(
+    sample_data: Path, tmp_path: Path
+) -> None:
+    found = _reproduce(
+        tmp_path, "--dataset", sample_data / "openlabeling", "--case", "img0007", "--case", "img0010"
+    )
+    assert found["tables"] == []
+    assert any("image is missing" in note for note in found["notes"])
+    aorta, spleen, unboxed = (
+        next(one for one in found["boxes"] if (one["case"], one["label"]) == key)
+        for key in (("img0007", "aorta"), ("img0007", "spleen"), ("img0010", "liver"))
+    )
+    assert aorta["completeness"]["holes"] == [[79, 79], [110, 123]]
+    assert aorta["coverage"] is None
+    assert aorta["estimate"]["coverage"] == pytest.approx(0.83, abs=0.01)
+    assert spleen["in_boxes"] > 0.99
+    assert (unboxed["slices"], unboxed["estimate"]["coverage"]) == (0, None)
+
+
+def test_the_papers_tables_follow_from_scores_that_are_there(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("sam", "medsam"):
+        rows = "".join(f"c{n},{rng.random():.4f},{rng.random():.4f}\n" for n in range(11))
+        (tmp_path / f"{name}.csv").write_text(f"case,aorta,liver\n{rows}")
+    (tmp_path / "slices_a.csv").write_text("case,aorta,liver\ns1,0.5,0.6\ns2,,0.7\ns3,0.9,0.8\n")
+    (tmp_path / "slices_b.csv").write_text("case,liver,aorta\ns3,0.7,0.6\ns2,0.1,0.2\ns1,nan,0.4\n")
+    given = [f"2:SAM={tmp_path}/sam.csv", f"2:MedSAM={tmp_path}/medsam.csv"]
+    given += [f"3:SAM={tmp_path}/slices_a.csv", f"3:MedSAM={tmp_path}/slices_b.csv"]
+    found = _reproduce(tmp_path / "out", *(part for one in given for part in ("--scores", one)))
+    assert _table(found, "given2")["liver"]["SAM"]["n"] == 11
+    assert _table(found, "given3")["aorta"]["MedSAM"] == {"mean": 0.6, "ci": 0.0, "n": 1, "undefined": 0}
+    assert (tmp_path / "out" / "tables" / "given2.csv").is_file()
+
+
+def test_what_cannot_be_reproduced_is_refused_with_its_reason(decathlon: Path, tmp_path: Path) -> None:
+    for arguments, code in [
+        ((), ErrorCode.OPTION_INVALID),
+        (("--dataset", tmp_path / "nowhere"), ErrorCode.OPTION_INVALID),
+        (("--dataset", tmp_path), ErrorCode.DATASET_INVALID),
+        (("--dataset", decathlon, "--label", "heart"), ErrorCode.LABEL_UNKNOWN),
+        (("--dataset", decathlon, "--case", "p_9"), ErrorCode.OPTION_INVALID),
+        (("--dataset", decathlon, "--merge", "2=0"), ErrorCode.OPTION_INVALID),
+        (("--dataset", decathlon, "--model", "sam-vit-x"), ErrorCode.MODEL_UNKNOWN),
+        (("--dataset", decathlon, "--sobel"), ErrorCode.OPTION_INVALID),
+        (("--dataset", decathlon, "--case", "p_3"), ErrorCode.DATASET_INVALID),
+        (("--scores", "6:SAM=a.csv"), ErrorCode.OPTION_INVALID),
+        (("--scores", "2:SAM"), ErrorCode.OPTION_INVALID),
+    ]:
+        assert _refused(tmp_path / "out", *arguments).code is code, arguments
+
+
+def test_sam_can_see_the_edges_and_nothing_else_changes(small_sam: Segmenter) -> None:
+    image = np.full((40, 56), 60, np.uint8)
+    image[10:20, 15:30] = 160
+    shown = with_edges(image)
+    assert shown.max() == 255  # at a corner, where two edges meet
+    assert shown[10, 20] > shown[15, 22] > shown[30, 50] > 0
+    assert np.array_equal(with_edges(np.full((4, 5), 7, np.uint8)), np.full((4, 5), 7, np.uint8))
+    edged = SobelSegmenter(small_sam)
+    assert np.array_equal(edged.encode(image[None]).features, small_sam.encode(shown[None]).features)
+    assert edged.preprocessing == f"{small_sam.preprocessing}+sobel"
+    assert (model_folder(edged), model_folder(small_sam)) == ("sam-vit-b+sobel", "sam-vit-b")
+
+
+@pytest.mark.slow
+def test_litemedsam_keeps_its_first_mask_and_no_edges_are_added_to_it() -> None:
+    assert paper_segmenter("litemedsam").mask_rule is MaskRule.FIRST
+    with pytest.raises(InvalidInput) as refused:
+        paper_segmenter("litemedsam", sobel=True)
+    assert refused.value.code is ErrorCode.OPTION_INVALID
