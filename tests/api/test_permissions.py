@@ -189,7 +189,15 @@ class World:
         json = self.bodies.get(route.name)
         path = route.path.format(**{**self.places, **places})
         # What some routes need besides; others take no notice.
-        wanted = {"name": "Volume", "origin": "expert", "low": "0", "high": "1", "since": "0"}
+        wanted = {
+            "name": "Volume",
+            "origin": "expert",
+            "low": "0",
+            "high": "1",
+            "since": "0",
+            "a": "masks",
+            "b": "masks",
+        }
         taken = {
             one["name"]
             for one in self._operation(route).get("parameters", [])

@@ -1,6 +1,7 @@
 """``crowdmask compare``: two tables of scores of the same cases, label by label."""
 
 import math
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,9 @@ from crowdmask.console import AsJson, print_json, readable
 from crowdmask.core.errors import Conflict, ErrorCode
 
 if TYPE_CHECKING:
-    from crowdmask.core.statistics import Comparison, Mean
+    from crowdmask.core.comparison import Compared
+    from crowdmask.core.score_table import ScoreTable
+    from crowdmask.core.statistics import Mean, Summary
 
 
 def compare(
@@ -23,9 +26,8 @@ def compare(
 
     Cases are matched by name and columns by heading; what only one of the files has is left out and said.
     """
+    from crowdmask.core.comparison import compare_columns
     from crowdmask.core.score_table import read_scores
-    from crowdmask.core.statistics import compare as compared
-    from crowdmask.core.statistics import holm
 
     first, second = read_scores(readable(a)), read_scores(readable(b))
     cases = [case for case in first.cases if case in set(second.cases)]
@@ -42,34 +44,46 @@ def compare(
         alone += [name for name in table.columns if name not in names]
         if alone:
             program.note(f"only {path} has {', '.join(alone)}: left out")
-    left, right = first.of_cases(cases), second.of_cases(cases)
-    found = {name: compared(left[name], right[name]) for name in names}
-    corrected = dict(zip(found, holm([one.p for one in found.values()]), strict=True))
+    found = compare_columns(_by_case(first, cases), _by_case(second, cases))
     if as_json:
-        print_json({"columns": {name: _json(one, corrected[name]) for name, one in found.items()}})
+        print_json({"columns": {name: _json(one) for name, one in found.items()}})
     else:
-        _print(found, corrected)
+        _print(found)
 
 
-def _json(found: "Comparison", corrected: float) -> dict[str, Any]:
+def _by_case(table: "ScoreTable", cases: list[str]) -> dict[str, dict[Hashable, float]]:
     return {
-        "a": _mean_json(found.a),
-        "b": _mean_json(found.b),
+        name: dict(zip(cases, values.tolist(), strict=True)) for name, values in table.of_cases(cases).items()
+    }
+
+
+def _json(found: "Compared") -> dict[str, Any]:
+    return {
+        "a": _summary_json(found.a),
+        "b": _summary_json(found.b),
         "p": _defined(found.p),
-        "p_holm": _defined(corrected),
+        "p_holm": _defined(found.p_holm),
         "pairs": found.pairs,
     }
 
 
-def _mean_json(mean: "Mean") -> dict[str, float | int | None]:
-    return {"mean": _defined(mean.mean), "ci": _defined(mean.ci), "n": mean.n, "undefined": mean.undefined}
+def _summary_json(found: "Summary") -> dict[str, float | int | None]:
+    return {
+        "mean": _defined(found.mean.mean),
+        "ci": _defined(found.mean.ci),
+        "low": _defined(found.low),
+        "high": _defined(found.high),
+        "n": found.mean.n,
+        "undefined": found.mean.undefined,
+        "shapiro_p": _defined(found.shapiro_p),
+    }
 
 
 def _defined(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _print(found: "dict[str, Comparison]", corrected: dict[str, float]) -> None:
+def _print(found: "dict[str, Compared]") -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -83,7 +97,12 @@ def _print(found: "dict[str, Comparison]", corrected: dict[str, float]) -> None:
         table.add_column(heading, justify="right")
     for name, one in found.items():
         table.add_row(
-            name, _mean_words(one.a), _mean_words(one.b), str(one.pairs), _p(one.p), _p(corrected[name])
+            name,
+            _mean_words(one.a.mean),
+            _mean_words(one.b.mean),
+            str(one.pairs),
+            _p(one.p),
+            _p(one.p_holm),
         )
     Console().print(table)
 

@@ -5,9 +5,16 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from crowdmask.accounts.deps import CurrentActor
-from crowdmask.evaluations import queries, service
-from crowdmask.evaluations.schemas import EvaluateAnswer, EvaluationAnswer, ScoreSetAnswer
+from crowdmask.evaluations import queries, service, set_queries
+from crowdmask.evaluations.schemas import (
+    ComparisonAnswer,
+    EvaluateAnswer,
+    EvaluationAnswer,
+    ScoreSetAnswer,
+    ScoreSummary,
+)
 from crowdmask.evaluations.score_sets import ScoreName, score_table
+from crowdmask.evaluations.summary import comparison_answer, summary_answer
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
 
@@ -29,7 +36,26 @@ def evaluate(project_id: UUID, session: WriteSession, actor: CurrentActor) -> Ev
 @router.get("/projects/{project_id}/evaluations/sets", **needs(Permission.EXPORTS))
 def list_score_sets(project_id: UUID, session: ReadSession, actor: CurrentActor) -> list[ScoreSetAnswer]:
     """What has scores in a project: all masks, those of each person, and each training."""
-    return queries.score_set_answers(session, actor, project_id=project_id)
+    return set_queries.score_set_answers(session, actor, project_id=project_id)
+
+
+@router.get("/projects/{project_id}/evaluations/summary", **needs(Permission.EXPORTS))
+def get_score_summary(
+    project_id: UUID, session: ReadSession, actor: CurrentActor, of: str = "masks"
+) -> ScoreSummary:
+    """Means, differences of the volumes, and the worst cases of a set of scores."""
+    return summary_answer(set_queries.score_set(session, actor, project_id=project_id, key=of))
+
+
+@router.get("/projects/{project_id}/evaluations/comparison", **needs(Permission.EXPORTS))
+def compare_score_sets(
+    project_id: UUID, a: str, b: str, session: ReadSession, actor: CurrentActor
+) -> ComparisonAnswer:
+    """Two sets of scores side by side, with a paired test per label and score."""
+    return comparison_answer(
+        set_queries.score_set(session, actor, project_id=project_id, key=a),
+        set_queries.score_set(session, actor, project_id=project_id, key=b),
+    )
 
 
 @router.get("/projects/{project_id}/evaluations/table", response_class=Response, **needs(Permission.EXPORTS))
@@ -41,7 +67,7 @@ def download_score_table(
     score: ScoreName = ScoreName.VOLUME_DICE,
 ) -> Response:
     """One score as CSV: a line per volume, a column per label, as ``crowdmask compare`` reads it."""
-    found = queries.score_set(session, actor, project_id=project_id, key=of)
+    found = set_queries.score_set(session, actor, project_id=project_id, key=of)
     return _csv(score_table(found.scored, score).to_csv(), f"{score}.csv")
 
 

@@ -1,8 +1,8 @@
 """Answers of evaluations."""
 
-from typing import Literal
 from uuid import UUID
 
+from crowdmask.evaluations.score_sets import ScoreName, ScoreSetKind
 from crowdmask.models import ReferenceOrigin
 from crowdmask.web.forms import Answer, Time
 
@@ -80,14 +80,81 @@ class EvaluationAnswer(Answer):
     without_reference: int
 
 
-class ScoreSetAnswer(Answer):
-    """Scores that can be summed up and compared, ``key`` is what ``of``, ``a`` and ``b`` take. ``name``: of the person
-    or the training; ``scores``: how many masks or predictions have been scored."""
+class ScoreSetName(Answer):
+    """``key`` is what ``of``, ``a`` and ``b`` take. ``name``: of the person or the training; null for all masks."""
 
     key: str
-    kind: Literal["masks", "person", "training"]
+    kind: ScoreSetKind
     name: str | None
+
+
+class ScoreSetAnswer(ScoreSetName):
+    """``scores``: how many masks or predictions have been scored."""
+
     scores: int
+
+
+class ComparedLabel(Answer):
+    """One score of a label in both sets, over the volumes that both have. ``label_name`` null: the mean over a volume's
+    labels, of those that both sets define.
+
+    ``p``: two-sided Wilcoxon signed-rank test over the ``pairs`` volumes where both are defined, those without a
+    difference dropped; ``p_holm``: corrected for the number of labels; ``only_a``, ``only_b``: volumes left out.
+    """
+
+    score: ScoreName
+    label_name: str | None
+    a: ScoreMean
+    b: ScoreMean
+    p: float | None
+    p_holm: float | None
+    pairs: int
+    only_a: int
+    only_b: int
+
+
+class ComparisonAnswer(Answer):
+    """Two sets of scores side by side. Labels are matched by name."""
+
+    a: ScoreSetName
+    b: ScoreSetName
+    origins: list[ReferenceOrigin]
+    rows: list[ComparedLabel]
+
+
+class VolumeDifference(Answer):
+    """Predicted minus reference volume of a label in ml (Bland and Altman): mean, and limits of agreement (± 1.96 ·
+    sample standard deviation) over ``n`` masks."""
+
+    label_index: int
+    label_name: str
+    mean: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+class WorstCase(Answer):
+    """A mask or prediction with a low Dice. ``by``: whose boxes or which training."""
+
+    volume_id: UUID
+    volume_name: str
+    label_index: int
+    label_name: str
+    by: str
+    volume_dice: float
+    coverage: float | None
+    hd95_mm: float | None
+
+
+class ScoreSummary(Answer):
+    """What a set of scores comes to. ``worst``: those with the lowest Dice of the volume, the lowest first."""
+
+    set: ScoreSetName
+    origins: list[ReferenceOrigin]
+    means: list[LabelMeans]
+    volumes: list[VolumeDifference]
+    worst: list[WorstCase]
 
 
 class EvaluateAnswer(Answer):

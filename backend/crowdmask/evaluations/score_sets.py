@@ -1,7 +1,7 @@
 """Sets of scores: what has scores per volume and label and can be summed up, plotted and compared with another one."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -54,6 +54,29 @@ class ScoredLabel:
     reference_ml: float
 
 
+class ScoreSetKind(StrEnum):
+    """All masks of submitted work, those of one person's boxes, or the predictions of a training's network."""
+
+    MASKS = "masks"
+    PERSON = "person"
+    TRAINING = "training"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSet:
+    """Scores that can be summed up and compared.
+
+    Attributes:
+        key: how the API calls it.
+        name: of the person or the training; None for all masks.
+    """
+
+    key: str
+    kind: ScoreSetKind
+    name: str | None
+    scored: tuple[ScoredLabel, ...]
+
+
 def scores_of(row: Evaluation | TrainingScore) -> dict[ScoreName, float]:
     """A row's scores, NaN where they are null."""
     return {name: _number(getattr(row, name.value)) for name in ScoreName}
@@ -69,17 +92,22 @@ def labels_of(scored: Iterable[ScoredLabel]) -> list[Label]:
     return sorted({one.label for one in scored}, key=lambda label: label.index)
 
 
-def by_volume(scored: Iterable[ScoredLabel], label: Label, name: ScoreName) -> dict[UUID, float]:
-    """One score of a label for each volume; where several people boxed it the mean of their defined scores.
+def by_volume(scored: Iterable[ScoredLabel], label: Label, name: ScoreName) -> dict[Hashable, float]:
+    """One score of a label by the volume's id; where several people boxed it the mean of their defined scores.
 
     Two masks of one volume are no two cases: their scores depend on each other, and an interval that took them for two
     would be too narrow.
     """
-    found: dict[UUID, list[float]] = {}
+    found: dict[Hashable, list[float]] = {}
     for one in scored:
         if one.label == label:
             found.setdefault(one.volume_id, []).append(one.scores[name])
     return {volume_id: _mean(values) for volume_id, values in found.items()}
+
+
+def columns_of(scored: Sequence[ScoredLabel], name: ScoreName) -> dict[str, dict[Hashable, float]]:
+    """One score by the label's heading and the volume, to be compared with another set's."""
+    return {heading: by_volume(scored, label, name) for label, heading in headings(labels_of(scored)).items()}
 
 
 def score_table(scored: Iterable[ScoredLabel], name: ScoreName) -> ScoreTable:

@@ -1,12 +1,34 @@
 """What the scores of many masks come to, by label."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from crowdmask.core.statistics import Summary, summary
-from crowdmask.evaluations.schemas import LabelMeans, ScoreMean
-from crowdmask.evaluations.score_sets import ScoredLabel, ScoreName, by_volume, labels_of
+import numpy as np
+
+from crowdmask.core.comparison import Compared, compare_columns, mean_of_columns
+from crowdmask.core.statistics import Summary, Values, bland_altman, summary
+from crowdmask.evaluations.schemas import (
+    ComparedLabel,
+    ComparisonAnswer,
+    LabelMeans,
+    ScoreMean,
+    ScoreSetName,
+    ScoreSummary,
+    VolumeDifference,
+    WorstCase,
+)
+from crowdmask.evaluations.score_sets import (
+    Label,
+    ScoredLabel,
+    ScoreName,
+    ScoreSet,
+    by_volume,
+    columns_of,
+    labels_of,
+)
 from crowdmask.models import ReferenceOrigin
+
+N_WORST = 12
 
 
 def label_means(scored: Sequence[ScoredLabel]) -> list[LabelMeans]:
@@ -21,6 +43,94 @@ def label_means(scored: Sequence[ScoredLabel]) -> list[LabelMeans]:
         )
         for label in labels_of(scored)
     ]
+
+
+def summary_answer(made: ScoreSet) -> ScoreSummary:
+    """What a set of scores comes to."""
+    return ScoreSummary(
+        set=ScoreSetName.model_validate(made),
+        origins=origins(made.scored),
+        means=label_means(made.scored),
+        volumes=[_difference(made.scored, label) for label in labels_of(made.scored)],
+        worst=worst_cases(made.scored),
+    )
+
+
+def worst_cases(scored: Iterable[ScoredLabel]) -> list[WorstCase]:
+    """Those with the lowest Dice of the volume."""
+    dice = ScoreName.VOLUME_DICE
+    known = sorted(
+        (one for one in scored if not math.isnan(one.scores[dice])),
+        key=lambda one: (one.scores[dice], one.volume_name, one.label.index),
+    )
+    return [
+        WorstCase(
+            volume_id=one.volume_id,
+            volume_name=one.volume_name,
+            label_index=one.label.index,
+            label_name=one.label.name,
+            by=one.by,
+            volume_dice=one.scores[dice],
+            coverage=defined(one.scores[ScoreName.COVERAGE]),
+            hd95_mm=defined(one.scores[ScoreName.HD95_MM]),
+        )
+        for one in known[:N_WORST]
+    ]
+
+
+def comparison_answer(a: ScoreSet, b: ScoreSet) -> ComparisonAnswer:
+    """Two sets side by side: for each score its labels, then the mean over a volume's labels where there are several.
+
+    Raises:
+        Conflict: ``scores_invalid`` when they have no volume with the same label in common.
+    """
+    rows = []
+    for name in ScoreName:
+        left, right = columns_of(a.scored, name), columns_of(b.scored, name)
+        found = compare_columns(left, right)
+        rows += [_compared(name, heading, one) for heading, one in found.items()]
+        mean_a, mean_b = mean_of_columns(left, right)
+        if len(found) > 1 and mean_a:
+            rows.append(_compared(name, None, compare_columns({"": mean_a}, {"": mean_b})[""]))
+    return ComparisonAnswer(
+        a=ScoreSetName.model_validate(a),
+        b=ScoreSetName.model_validate(b),
+        origins=origins([*a.scored, *b.scored]),
+        rows=rows,
+    )
+
+
+def _compared(name: ScoreName, label_name: str | None, found: Compared) -> ComparedLabel:
+    return ComparedLabel(
+        score=name,
+        label_name=label_name,
+        a=score_mean(found.a),
+        b=score_mean(found.b),
+        p=defined(found.p),
+        p_holm=None if label_name is None else defined(found.p_holm),
+        pairs=found.pairs,
+        only_a=found.only_a,
+        only_b=found.only_b,
+    )
+
+
+def volumes(scored: Iterable[ScoredLabel], label: Label) -> tuple[Values, Values]:
+    """Predicted and reference volumes of a label in ml, mask by mask."""
+    pairs = [(one.predicted_ml, one.reference_ml) for one in scored if one.label == label]
+    predicted, reference = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+    return predicted, reference
+
+
+def _difference(scored: Iterable[ScoredLabel], label: Label) -> VolumeDifference:
+    found = bland_altman(*volumes(scored, label))
+    return VolumeDifference(
+        label_index=label.index,
+        label_name=label.name,
+        mean=defined(found.mean),
+        low=defined(found.low),
+        high=defined(found.high),
+        n=found.n,
+    )
 
 
 def origins(scored: Sequence[ScoredLabel]) -> list[ReferenceOrigin]:

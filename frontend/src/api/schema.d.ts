@@ -725,6 +725,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project_id}/evaluations/comparison": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare Score Sets
+         * @description Two sets of scores side by side, with a paired test per label and score.
+         */
+        get: operations["compare_score_sets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project_id}/evaluations/sets": {
         parameters: {
             query?: never;
@@ -737,6 +757,26 @@ export interface paths {
          * @description What has scores in a project: all masks, those of each person, and each training.
          */
         get: operations["list_score_sets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project_id}/evaluations/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Score Summary
+         * @description Means, differences of the volumes, and the worst cases of a set of scores.
+         */
+        get: operations["get_score_summary"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1576,6 +1616,43 @@ export interface components {
             shown_ms: {
                 [key: string]: number;
             };
+        };
+        /**
+         * ComparedLabel
+         * @description One score of a label in both sets, over the volumes that both have. ``label_name`` null: the mean over a volume's
+         *     labels, of those that both sets define.
+         *
+         *     ``p``: two-sided Wilcoxon signed-rank test over the ``pairs`` volumes where both are defined, those without a
+         *     difference dropped; ``p_holm``: corrected for the number of labels; ``only_a``, ``only_b``: volumes left out.
+         */
+        ComparedLabel: {
+            a: components["schemas"]["ScoreMean"];
+            b: components["schemas"]["ScoreMean"];
+            /** Label Name */
+            label_name: string | null;
+            /** Only A */
+            only_a: number;
+            /** Only B */
+            only_b: number;
+            /** P */
+            p: number | null;
+            /** P Holm */
+            p_holm: number | null;
+            /** Pairs */
+            pairs: number;
+            score: components["schemas"]["ScoreName"];
+        };
+        /**
+         * ComparisonAnswer
+         * @description Two sets of scores side by side. Labels are matched by name.
+         */
+        ComparisonAnswer: {
+            a: components["schemas"]["ScoreSetName"];
+            b: components["schemas"]["ScoreSetName"];
+            /** Origins */
+            origins: components["schemas"]["ReferenceOrigin"][];
+            /** Rows */
+            rows: components["schemas"]["ComparedLabel"][];
         };
         /**
          * ConsentAnswer
@@ -2598,21 +2675,48 @@ export interface components {
         ScoreName: "volume_dice" | "slice_dice" | "slice_dice_all" | "hd95_mm" | "nsd_2mm" | "coverage" | "volume_error";
         /**
          * ScoreSetAnswer
-         * @description Scores that can be summed up and compared, ``key`` is what ``of``, ``a`` and ``b`` take. ``name``: of the person
-         *     or the training; ``scores``: how many masks or predictions have been scored.
+         * @description ``scores``: how many masks or predictions have been scored.
          */
         ScoreSetAnswer: {
             /** Key */
             key: string;
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "masks" | "person" | "training";
+            kind: components["schemas"]["ScoreSetKind"];
             /** Name */
             name: string | null;
             /** Scores */
             scores: number;
+        };
+        /**
+         * ScoreSetKind
+         * @description All masks of submitted work, those of one person's boxes, or the predictions of a training's network.
+         * @enum {string}
+         */
+        ScoreSetKind: "masks" | "person" | "training";
+        /**
+         * ScoreSetName
+         * @description ``key`` is what ``of``, ``a`` and ``b`` take. ``name``: of the person or the training; null for all masks.
+         */
+        ScoreSetName: {
+            /** Key */
+            key: string;
+            kind: components["schemas"]["ScoreSetKind"];
+            /** Name */
+            name: string | null;
+        };
+        /**
+         * ScoreSummary
+         * @description What a set of scores comes to. ``worst``: those with the lowest Dice of the volume, the lowest first.
+         */
+        ScoreSummary: {
+            /** Means */
+            means: components["schemas"]["LabelMeans"][];
+            /** Origins */
+            origins: components["schemas"]["ReferenceOrigin"][];
+            set: components["schemas"]["ScoreSetName"];
+            /** Volumes */
+            volumes: components["schemas"]["VolumeDifference"][];
+            /** Worst */
+            worst: components["schemas"]["WorstCase"][];
         };
         /**
          * SegmentationAnswer
@@ -2833,6 +2937,25 @@ export interface components {
             window: components["schemas"]["WindowAnswer"] | null;
         };
         /**
+         * VolumeDifference
+         * @description Predicted minus reference volume of a label in ml (Bland and Altman): mean, and limits of agreement (± 1.96 ·
+         *     sample standard deviation) over ``n`` masks.
+         */
+        VolumeDifference: {
+            /** High */
+            high: number | null;
+            /** Label Index */
+            label_index: number;
+            /** Label Name */
+            label_name: string;
+            /** Low */
+            low: number | null;
+            /** Mean */
+            mean: number | null;
+            /** N */
+            n: number;
+        };
+        /**
          * VolumeState
          * @enum {string}
          */
@@ -2878,6 +3001,31 @@ export interface components {
             state: components["schemas"]["AnnotationState"];
             /** Submitted At */
             submitted_at: string | null;
+        };
+        /**
+         * WorstCase
+         * @description A mask or prediction with a low Dice. ``by``: whose boxes or which training.
+         */
+        WorstCase: {
+            /** By */
+            by: string;
+            /** Coverage */
+            coverage: number | null;
+            /** Hd95 Mm */
+            hd95_mm: number | null;
+            /** Label Index */
+            label_index: number;
+            /** Label Name */
+            label_name: string;
+            /** Volume Dice */
+            volume_dice: number;
+            /**
+             * Volume Id
+             * Format: uuid
+             */
+            volume_id: string;
+            /** Volume Name */
+            volume_name: string;
         };
     };
     responses: never;
@@ -4221,6 +4369,40 @@ export interface operations {
             };
         };
     };
+    compare_score_sets: {
+        parameters: {
+            query: {
+                a: string;
+                b: string;
+            };
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonAnswer"];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_score_sets: {
         parameters: {
             query?: never;
@@ -4239,6 +4421,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScoreSetAnswer"][];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_score_summary: {
+        parameters: {
+            query?: {
+                of?: string;
+            };
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoreSummary"];
                 };
             };
             /** @description Refused. */

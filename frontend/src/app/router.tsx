@@ -135,6 +135,17 @@ const evaluationsRoute = createRoute({
   component: lazyRouteComponent(() => import("./routes/admin/evaluations"), "EvaluationsRoute"),
 });
 
+/** `a`, `b`: the sets of scores that it is about. */
+const reportRoute = createRoute({
+  getParentRoute: () => projectRoute,
+  path: "/report",
+  validateSearch: (search: Record<string, unknown>): { a?: string; b?: string } => ({
+    ...(typeof search.a === "string" ? { a: search.a } : {}),
+    ...(typeof search.b === "string" ? { b: search.b } : {}),
+  }),
+  component: lazyRouteComponent(() => import("./routes/admin/report"), "ReportRoute"),
+});
+
 const jobsRoute = createRoute({
   getParentRoute: () => projectRoute,
   path: "/jobs",
@@ -174,6 +185,7 @@ const routeTree = rootRoute.addChildren([
       masksRoute,
       exportsRoute,
       evaluationsRoute,
+      reportRoute,
       jobsRoute,
       settingsRoute,
     ]),

@@ -10,6 +10,7 @@ export type ProjectPage =
   | "masks"
   | "datasets"
   | "evaluations"
+  | "report"
   | "jobs"
   | "settings";
 
@@ -23,10 +24,11 @@ const PAGES: Readonly<Record<ProjectRole, readonly ProjectPage[]>> = {
     "masks",
     "datasets",
     "evaluations",
+    "report",
     "jobs",
     "settings",
   ],
-  researcher: ["progress", "masks", "datasets", "evaluations"],
+  researcher: ["progress", "masks", "datasets", "evaluations", "report"],
   reviewer: ["progress", "masks"],
   annotator: [],
 };

@@ -15,6 +15,8 @@ from crowdmask.core.volume import Grid
 from crowdmask.infra.storage import LocalStorage
 from crowdmask.models import (
     Account,
+    Evaluation,
+    Export,
     Job,
     JobKind,
     Project,
@@ -23,6 +25,8 @@ from crowdmask.models import (
     ReferenceOrigin,
     Segmentation,
     Task,
+    Training,
+    TrainingScore,
     Volume,
 )
 from crowdmask_worker.runner import Runner
@@ -107,6 +111,57 @@ class Place:
             session.add(made)
             session.flush()
             return made.id
+
+    def scored(
+        self, volume: Volume, dice: float | None, *, label_index: int = 1, by: str = "ann", ml: float = 1.0
+    ) -> None:
+        """A mask that was compared before, with this Dice of the volume; the reference has 2 ml."""
+        segmentation_id = self.mask(volume, blob(z=slice(0, 1), x=3), label_index=label_index, by=by)
+        with self.server.database.write() as session:
+            session.add(
+                Evaluation(
+                    segmentation_id=segmentation_id,
+                    mask_sha256=session.get_one(Segmentation, segmentation_id).mask_sha256,
+                    reference_id=session.scalars(
+                        sa.select(ReferenceMask.id).where(ReferenceMask.volume_id == volume.id)
+                    ).one(),
+                    volume_dice=dice,
+                    slices_predicted=1,
+                    slices_reference=1,
+                    predicted_ml=ml,
+                    reference_ml=2.0,
+                )
+            )
+
+    def training(self, name: str, scores: dict[UUID, dict[str, float | None]]) -> UUID:
+        """A network with a Dice per volume and label of its test set."""
+        admin = self.people["admin"]
+        with self.server.database.write() as session:
+            export = Export(
+                project_id=self.project.id, version=1, name=name, selection={}, created_by=admin.id
+            )
+            session.add(export)
+            session.flush()
+            training = Training(
+                project_id=self.project.id, export_id=export.id, name=name, settings={}, created_by=admin.id
+            )
+            session.add(training)
+            session.flush()
+            for volume_id, labels in scores.items():
+                session.add_all(
+                    TrainingScore(
+                        training_id=training.id,
+                        case=f"case_{volume_id}",
+                        volume_id=volume_id,
+                        label_index=number,
+                        label_name=label,
+                        volume_dice=dice,
+                        slices_predicted=1,
+                        slices_reference=1,
+                    )
+                    for number, (label, dice) in enumerate(labels.items(), start=1)
+                )
+            return training.id
 
     def ask(self, *, by: str = "admin") -> Any:
         return self.server.sign_in(self.people[by]).post(f"/api/v1/projects/{self.project.id}/evaluations")

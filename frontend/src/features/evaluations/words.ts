@@ -37,3 +37,21 @@ export function scoreValue(name: ScoreName, value: number | null): string {
   if (value === null) return "–";
   return value.toFixed(name === "hd95_mm" ? 1 : 3);
 }
+
+/** How people call a set of scores. */
+export function setWord(set: Schema<"ScoreSetName">): string {
+  const name = set.name ?? "";
+  switch (set.kind) {
+    case "masks":
+      return t`All masks`;
+    case "person":
+      return t`Masks from the boxes of ${name}`;
+    case "training":
+      return t`Training ${name}`;
+  }
+}
+
+export function pValue(p: number | null): string {
+  if (p === null) return "–";
+  return p < 0.001 ? "< 0.001" : p.toFixed(3);
+}

@@ -34,6 +34,7 @@ export function ProjectRoute() {
     masks: t`Masks`,
     datasets: t`Datasets`,
     evaluations: t`Evaluations`,
+    report: t`Report`,
     jobs: t`Jobs`,
     settings: t`Settings`,
   };

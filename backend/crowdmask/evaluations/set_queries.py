@@ -1,0 +1,118 @@
+"""Reading sets of scores: which there are in a project, and what is in one."""
+
+from collections import Counter
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from crowdmask.accounts.actor import Actor
+from crowdmask.core.errors import ErrorCode, NotFound
+from crowdmask.evaluations.queries import compared_masks, scored_masks
+from crowdmask.evaluations.schemas import ScoreSetAnswer
+from crowdmask.evaluations.score_sets import (
+    Label,
+    ScoredLabel,
+    ScoreSet,
+    ScoreSetKind,
+    scores_of,
+    volumes_of,
+)
+from crowdmask.exports.queries import EXPORTS
+from crowdmask.models import ReferenceMask, Training, TrainingScore, Volume
+from crowdmask.projects.policy import require_role
+
+_ALL_MASKS = "masks"
+_TRAINING = "training"
+
+
+def score_set(session: Session, actor: Actor, *, project_id: UUID, key: str) -> ScoreSet:
+    """The scores that are called ``masks`` (of all submitted work), ``masks:<account id>`` (of one person's) or
+    ``training:<training id>`` (predictions of a network for the volumes of its test set).
+
+    Raises:
+        NotFound, NotAllowed: the actor is neither admin nor researcher of the project, or it has no such set.
+    """
+    require_role(session, actor, project_id, *EXPORTS)
+    kind, _, named = key.partition(":")
+    if key == _ALL_MASKS or (kind == _ALL_MASKS and _is_id(named)):
+        compared = compared_masks(session, actor, project_id=project_id)
+        if key == _ALL_MASKS:
+            return ScoreSet(key, ScoreSetKind.MASKS, None, scored_masks(compared))
+        compared = [one for one in compared if one.mask.annotator.id == UUID(named)]
+        if compared:
+            name = compared[0].mask.annotator.name
+            return ScoreSet(key, ScoreSetKind.PERSON, name, scored_masks(compared))
+    elif kind == _TRAINING and _is_id(named):
+        training = session.scalar(
+            sa.select(Training).where(Training.id == UUID(named), Training.project_id == project_id)
+        )
+        if training is not None:
+            return ScoreSet(key, ScoreSetKind.TRAINING, training.name, _predictions(session, training))
+    raise NotFound(
+        ErrorCode.NOT_FOUND,
+        f"The project has no scores called {key!r}.",
+        hint="There are masks, masks:<account id> and training:<training id>.",
+    )
+
+
+def score_set_answers(session: Session, actor: Actor, *, project_id: UUID) -> list[ScoreSetAnswer]:
+    """What can be compared in a project: all masks, those of each person, and each training that has scores.
+
+    Raises:
+        NotFound, NotAllowed: the actor is neither admin nor researcher of the project.
+    """
+    require_role(session, actor, project_id, *EXPORTS)
+    compared = [
+        one for one in compared_masks(session, actor, project_id=project_id) if one.evaluation is not None
+    ]
+    people = Counter((one.mask.annotator.name, one.mask.annotator.id) for one in compared)
+    trainings = session.execute(
+        sa.select(Training.id, Training.name, sa.func.count(TrainingScore.id))
+        .join(TrainingScore, TrainingScore.training_id == Training.id)
+        .where(Training.project_id == project_id)
+        .group_by(Training.id, Training.name)
+        .order_by(Training.id)
+    )
+    return [
+        ScoreSetAnswer(key=_ALL_MASKS, kind=ScoreSetKind.MASKS, name=None, scores=len(compared)),
+        *(
+            ScoreSetAnswer(key=f"{_ALL_MASKS}:{id_}", kind=ScoreSetKind.PERSON, name=name, scores=count)
+            for (name, id_), count in sorted(people.items())
+        ),
+        *(
+            ScoreSetAnswer(key=f"{_TRAINING}:{id_}", kind=ScoreSetKind.TRAINING, name=name, scores=count)
+            for id_, name, count in trainings
+        ),
+    ]
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _predictions(session: Session, training: Training) -> tuple[ScoredLabel, ...]:
+    rows = session.execute(
+        sa.select(TrainingScore, Volume.name, ReferenceMask.origin)
+        .join(Volume, Volume.id == TrainingScore.volume_id)
+        .outerjoin(ReferenceMask, ReferenceMask.volume_id == Volume.id)
+        .where(TrainingScore.training_id == training.id)
+        .order_by(Volume.name, TrainingScore.label_index)
+    )
+    return tuple(
+        ScoredLabel(
+            volume_id=row.volume_id,
+            volume_name=volume_name,
+            label=Label(row.label_index, row.label_name),
+            by=training.name,
+            origin=origin,
+            scores=scores_of(row),
+            predicted_ml=volumes_of(row)[0],
+            reference_ml=volumes_of(row)[1],
+        )
+        for row, volume_name, origin in rows
+    )

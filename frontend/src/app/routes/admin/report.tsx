@@ -1,0 +1,1 @@
+export { ReportPage as ReportRoute } from "@/features/evaluations/report-page";
