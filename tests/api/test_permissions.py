@@ -171,6 +171,8 @@ class World:
                 "add_label": {"name": "spleen"},
                 "change_label": {"guide": "Big."},
                 "accept_consent": {"version": 1},
+                "change_volume": {"patient": "P1"},
+                "change_volumes": {"volume_ids": [str(volume.id)], "licence": "CC BY 4.0"},
                 "change_member": {"role": "admin"},
                 "create_invite": {"role": "admin"},
                 "create_tasks": {"volume_ids": [str(volume.id)], "label_indices": [2]},

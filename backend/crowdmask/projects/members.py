@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from crowdmask.accounts.actor import Actor
 from crowdmask.accounts.audit import record
 from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput, NotFound
+from crowdmask.core.labels import checked_name
 from crowdmask.infra.db import now
 from crowdmask.models import Account, Consent, Invite, Membership, Project, Role
 from crowdmask.projects.labels import checked_label_indices
@@ -66,17 +67,21 @@ def change_member(
     role: Role | None = None,
     label_indices: Collection[int] | None = None,
     all_labels: bool = False,
+    qualification: str | None = None,
 ) -> Membership:
-    """Change a member's role, or the labels this person is given tasks of. It counts from the next request on.
+    """Change a member's role, the labels this person is given tasks of, or the qualification that is stated. It counts from
+    the next request on.
 
     Args:
         role: None: stays as it is.
         label_indices: None: stay as they are, unless ``all_labels``.
+        qualification: None: stays as it is; empty: not stated.
 
     Raises:
         NotFound: no such member; NotAllowed: the actor is no admin.
         Conflict: ``transition_invalid``, the project would be left without an admin.
-        InvalidInput: ``label_unknown``; ``option_invalid`` for some labels and all labels at once.
+        InvalidInput: ``label_unknown``; ``option_invalid`` for some labels and all labels at once, or for a qualification
+            that cannot be shown.
     """
     membership = _member_for_change(session, actor, project_id, account_id)
     if all_labels and label_indices is not None:
@@ -91,6 +96,10 @@ def change_member(
     if all_labels or label_indices is not None:
         membership.label_indices = checked_label_indices(session, project_id, label_indices)
         record(session, actor, "member_labels_change", project_id=project_id, subject_id=account_id)
+    if qualification is not None:
+        stated = qualification.strip()
+        membership.qualification = stated and checked_name(stated, what="A qualification")
+        record(session, actor, "member_qualification_change", project_id=project_id, subject_id=account_id)
     session.flush()
     return membership
 

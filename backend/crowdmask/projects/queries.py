@@ -186,6 +186,8 @@ def project_answer(session: Session, actor: Actor, project_id: UUID) -> ProjectA
         consent=ConsentAnswer(
             version=consent_version(project), text=project.consent_text, accepted=not is_consent_missing
         ),
+        completion=project.completion,
+        citation=project.citation,
         archived=project.archived_at is not None,
         created_at=project.created_at,
     )
@@ -295,6 +297,7 @@ def _member_answers(session: Session, *chosen: sa.ColumnElement[bool]) -> list[M
             username=username,
             role=membership.role,
             label_indices=membership.label_indices,
+            qualification=membership.qualification,
             consent_accepted=not is_consent_missing,
             joined_at=membership.created_at,
             seen_at=last_seen,

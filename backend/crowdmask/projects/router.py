@@ -161,7 +161,7 @@ def list_members(project_id: UUID, session: ReadSession, actor: CurrentActor) ->
 def change_member(
     project_id: UUID, account_id: UUID, form: MemberPatch, session: WriteSession, actor: CurrentActor
 ) -> MemberAnswer:
-    """Change a person's role or labels. The last admin stays one."""
+    """Change a person's role, labels or stated qualification. The last admin stays one."""
     service.change_member(
         session,
         actor,
@@ -170,6 +170,7 @@ def change_member(
         role=form.role,
         label_indices=form.label_indices,
         all_labels=form.all_labels,
+        qualification=form.qualification,
     )
     return queries.member(session, actor, project_id=project_id, account_id=account_id)
 

@@ -5,12 +5,14 @@ from uuid import UUID
 
 from pydantic import Field
 
+from crowdmask.core.completion import Completion
 from crowdmask.models import Role
 from crowdmask.web.forms import Answer, Form, LabelIndices, Name, Time
 
 Overlap = Annotated[int, Field(ge=1, le=100)]
 Heading = Annotated[str, Field(min_length=1, max_length=40)]
 LongText = Annotated[str, Field(max_length=20_000)]
+Citation = Annotated[str, Field(max_length=5_000)]
 
 
 class WindowForm(Form):
@@ -47,7 +49,9 @@ class ProjectForm(Form):
 
 
 class ProjectPatch(Form):
-    """What is left out stays as it is. ``window``: null goes back to each volume's own."""
+    """What is left out stays as it is. ``window``: null goes back to each volume's own. ``completion``: what datasets take
+    unless they say otherwise. ``citation``: how the makers of the volumes want to be cited.
+    """
 
     name: Name | None = None
     overlap: Overlap | None = None
@@ -55,6 +59,8 @@ class ProjectPatch(Form):
     label_heading: Heading | None = None
     consent_text: LongText | None = None
     archived: bool | None = None
+    completion: Completion | None = None
+    citation: Citation | None = None
 
 
 class PictureAnswer(Answer):
@@ -87,6 +93,8 @@ class ProjectAnswer(Answer):
     label_heading: str
     labels: list[LabelAnswer]
     consent: ConsentAnswer
+    completion: Completion
+    citation: str
     archived: bool
     created_at: Time
 
@@ -116,15 +124,19 @@ class MemberAnswer(Answer):
     username: str | None
     role: Role
     label_indices: list[int] | None
+    qualification: str
     consent_accepted: bool
     joined_at: Time
     seen_at: Time | None
 
 
 class MemberPatch(Form):
+    """``qualification``: as the person states it, for the card of datasets; empty: not stated."""
+
     role: Role | None = None
     label_indices: LabelIndices | None = None
     all_labels: bool = False
+    qualification: Annotated[str, Field(max_length=200)] | None = None
 
 
 class InviteForm(Form):

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.accounts.audit import record
+from crowdmask.core.completion import Completion
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.labels import LabelSet, checked_name
 from crowdmask.core.windowing import Window
@@ -126,6 +127,10 @@ def change_project(
         project.label_heading = _checked_heading(given["label_heading"])
     if "window" in changes:
         project.window = None if changes["window"] is None else Window.from_json(changes["window"]).to_json()
+    if "completion" in given:
+        project.completion = Completion(given["completion"])
+    if "citation" in given:
+        project.citation = given["citation"]
     if "consent_text" in given:
         _set_consent(project, given["consent_text"])
     if "archived" in given and given["archived"] != (project.archived_at is not None):

@@ -19,7 +19,14 @@ from crowdmask.models import Assignment, Project, ReferenceMask, Role, Task, Vol
 from crowdmask.projects.policy import require_role
 from crowdmask.projects.queries import takes_part
 from crowdmask.projects.schemas import WindowAnswer
-from crowdmask.volumes.schemas import NoticeAnswer, PackAnswer, ReferenceAnswer, RefusalAnswer, VolumeAnswer
+from crowdmask.volumes.schemas import (
+    NoticeAnswer,
+    PackAnswer,
+    ReferenceAnswer,
+    RefusalAnswer,
+    StatedAnswer,
+    VolumeAnswer,
+)
 from crowdmask.web.pages import Page, PageRequest
 
 SEES_ALL = (Role.ADMIN, Role.REVIEWER, Role.RESEARCHER)
@@ -58,7 +65,7 @@ def volume_answer(session: Session, actor: Actor, storage: LocalStorage, volume_
     Raises:
         NotFound: ``not_found``.
     """
-    row = session.execute(_rows().where(Volume.id == volume_id, sees_volume(actor))).one_or_none()
+    row = session.execute(_rows(actor).where(Volume.id == volume_id, sees_volume(actor))).one_or_none()
     if row is None:
         raise _not_found(volume_id)
     return _answer(storage, _Row(*row))
@@ -73,7 +80,7 @@ def volume_page(
         NotFound, NotAllowed: the actor is no admin, reviewer or researcher of the project.
     """
     require_role(session, actor, project_id, *SEES_ALL)
-    statement = _rows().where(Volume.project_id == project_id, sees_volume(actor))
+    statement = _rows(actor).where(Volume.project_id == project_id, sees_volume(actor))
     if paging.after is not None:
         if "\0" in paging.after:  # no name holds it, and PostgreSQL takes no such text
             raise InvalidInput(ErrorCode.REQUEST_INVALID, "The cursor is not one of ours.")
@@ -129,10 +136,11 @@ class _Row(NamedTuple):
     volume: Volume
     project: Project
     reference: ReferenceMask | None
+    sees_all: bool
     tasks: int
 
 
-def _rows() -> sa.Select[Any]:
+def _rows(actor: Actor) -> sa.Select[Any]:
     tasks = (
         sa.select(sa.func.count())
         .select_from(Task)
@@ -140,7 +148,7 @@ def _rows() -> sa.Select[Any]:
         .scalar_subquery()
     )
     return (
-        sa.select(Volume, Project, ReferenceMask, tasks)
+        sa.select(Volume, Project, ReferenceMask, takes_part(actor, Volume.project_id, *SEES_ALL), tasks)
         .join(Project, Project.id == Volume.project_id)
         .outerjoin(ReferenceMask, ReferenceMask.volume_id == Volume.id)
     )
@@ -168,6 +176,8 @@ def _answer(storage: LocalStorage, row: _Row) -> VolumeAnswer:
         notices=_notices(volume.notices),
         refusal=refusal,
         reference=None if row.reference is None else reference_answer(row.reference),
+        # An annotator has no use for a patient's pseudonym.
+        stated=StatedAnswer.model_validate(volume) if row.sees_all else None,
         tasks=row.tasks,
         created_at=volume.created_at,
     )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from crowdmask.accounts.deps import CurrentActor
 from crowdmask.models import ReferenceOrigin
 from crowdmask.volumes import queries, references, service, slices, uploads
-from crowdmask.volumes.schemas import ReferenceAnswer, VolumeAnswer
+from crowdmask.volumes.schemas import ReferenceAnswer, VolumeAnswer, VolumePatch, VolumesPatch
 from crowdmask.web.pages import Page, Paging
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
@@ -73,6 +73,27 @@ async def upload_volume(
 def get_volume(volume_id: UUID, session: ReadSession, actor: CurrentActor, server: Server) -> VolumeAnswer:
     """One volume. Annotators see those that they have work on."""
     return queries.volume_answer(session, actor, server.storage, volume_id)
+
+
+@router.patch("/volumes/{volume_id}", **needs(Permission.ADMIN))
+def change_volume(
+    volume_id: UUID, form: VolumePatch, session: WriteSession, actor: CurrentActor, server: Server
+) -> VolumeAnswer:
+    """Say of a volume what its file does not say: patient, modality, licence."""
+    service.state_volumes(
+        session,
+        actor,
+        project_id=queries.visible_volume(session, actor, volume_id).project_id,
+        volume_ids=[volume_id],
+        **form.model_dump(),
+    )
+    return queries.volume_answer(session, actor, server.storage, volume_id)
+
+
+@router.patch("/projects/{project_id}/volumes", status_code=204, **needs(Permission.ADMIN))
+def change_volumes(project_id: UUID, form: VolumesPatch, session: WriteSession, actor: CurrentActor) -> None:
+    """Say the same of several volumes of a project. All of them, or none."""
+    service.state_volumes(session, actor, project_id=project_id, **form.model_dump())
 
 
 @router.delete("/volumes/{volume_id}", status_code=204, **needs(Permission.ADMIN))

@@ -9,7 +9,7 @@ from crowdmask.core.errors import ErrorCode
 from crowdmask.core.lifecycle import VolumeState
 from crowdmask.models import ReferenceOrigin
 from crowdmask.projects.schemas import WindowAnswer
-from crowdmask.web.forms import Answer, Time
+from crowdmask.web.forms import Answer, Form, Time
 
 Value = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -48,9 +48,35 @@ class ReferenceAnswer(Answer):
     created_at: Time
 
 
+class StatedAnswer(Answer):
+    """What an admin said of a volume, which its file does not say; empty: not stated."""
+
+    patient: str
+    modality: str
+    licence: str
+
+
+Stated = Annotated[str, Field(max_length=200)]
+
+
+class VolumePatch(Form):
+    """What is left out stays as it is; an empty text: not stated any more. ``patient``: a pseudonym, never a name."""
+
+    patient: Stated | None = None
+    modality: Annotated[str, Field(max_length=20)] | None = None
+    licence: Stated | None = None
+
+
+class VolumesPatch(VolumePatch):
+    """The same for several volumes of a project."""
+
+    volume_ids: Annotated[list[UUID], Field(min_length=1, max_length=1000)]
+
+
 class VolumeAnswer(Answer):
     """``shape``: (nz, ny, nx) and ``spacing``: mm along (x, y, z), of the canonical grid (axes rise to Left, Posterior,
     Superior), so that a slice as it comes is the radiological picture. ``window``: the project's, or the volume's own.
+    ``modality`` follows from the values; ``stated`` is null for annotators.
     """
 
     id: UUID
@@ -65,5 +91,6 @@ class VolumeAnswer(Answer):
     notices: list[NoticeAnswer]
     refusal: RefusalAnswer | None
     reference: ReferenceAnswer | None
+    stated: StatedAnswer | None
     tasks: int
     created_at: Time

@@ -1,5 +1,6 @@
 """Adding volumes and reference masks to a project, and recording their slice packs."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from crowdmask import jobs
 from crowdmask.accounts.actor import Actor
+from crowdmask.accounts.audit import record
 from crowdmask.core import lifecycle
-from crowdmask.core.errors import Conflict, CrowdmaskError, ErrorCode, InvalidInput
-from crowdmask.core.labels import checked_name
+from crowdmask.core.errors import Conflict, CrowdmaskError, ErrorCode, InvalidInput, NotFound
+from crowdmask.core.labels import MAX_NAME, checked_name
 from crowdmask.core.lifecycle import JobState, VolumeState
 from crowdmask.core.slicepack import PackSummary
 from crowdmask.core.volume import check_same_grid
@@ -31,6 +33,8 @@ from crowdmask.projects.queries import label_set
 from crowdmask.volumes.gate import GateResult
 from crowdmask.volumes.intake import Received
 from crowdmask.volumes.queries import grid_of, visible_volume
+
+LONGEST_MODALITY = 20
 
 
 @dataclass(frozen=True)
@@ -176,6 +180,59 @@ def add_reference(
     session.add(reference)
     session.flush()
     return reference
+
+
+def state_volumes(
+    session: Session,
+    actor: Actor,
+    *,
+    project_id: UUID,
+    volume_ids: Collection[UUID],
+    patient: str | None = None,
+    modality: str | None = None,
+    licence: str | None = None,
+) -> None:
+    """Say of volumes of one project what their files do not say. Datasets that were made already stay as they are.
+
+    Args:
+        patient: a pseudonym; volumes of one patient are never split between training and test.
+        modality: as ``CT``; kept in upper case, so that datasets can be chosen by it.
+        licence: under which the volumes may be passed on.
+            Of all three: None stays as it is, empty is not stated.
+
+    Raises:
+        InvalidInput: ``option_invalid`` for text that cannot be shown or is too long.
+        NotFound: there is no such volume in the project; NotAllowed: the actor is no admin of it.
+    """
+    require_role(session, actor, project_id, Role.ADMIN)
+    stated = {
+        "patient": _stated(patient, what="A patient's pseudonym"),
+        "modality": _stated(modality, what="A modality", longest=LONGEST_MODALITY),
+        "licence": _stated(licence, what="A licence"),
+    }
+    if stated["modality"] is not None:
+        stated["modality"] = stated["modality"].upper()
+    wanted = set(volume_ids)
+    volumes = session.scalars(
+        sa.select(Volume)
+        .where(Volume.project_id == project_id, Volume.id.in_(wanted))
+        .order_by(Volume.id)
+        .with_for_update()
+    ).all()
+    missing = wanted.difference(volume.id for volume in volumes)
+    if missing:
+        raise NotFound(ErrorCode.NOT_FOUND, f"The project has no volume {min(missing)}.")
+    for volume in volumes:
+        for field, value in stated.items():
+            if value is not None:
+                setattr(volume, field, value)
+        record(session, actor, "volume_state", project_id=project_id, subject_id=volume.id)
+    session.flush()
+
+
+def _stated(text: str | None, *, what: str, longest: int = MAX_NAME) -> str | None:
+    """None stays None, and white space is nothing stated."""
+    return text and text.strip() and checked_name(text, longest=longest, what=what)
 
 
 def delete_volume(session: Session, actor: Actor, *, volume_id: UUID) -> None:

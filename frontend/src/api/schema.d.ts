@@ -1056,7 +1056,7 @@ export interface paths {
         head?: never;
         /**
          * Change Member
-         * @description Change a person's role or labels. The last admin stays one.
+         * @description Change a person's role, labels or stated qualification. The last admin stays one.
          */
         patch: operations["change_member"];
         trace?: never;
@@ -1209,7 +1209,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change Volumes
+         * @description Say the same of several volumes of a project. All of them, or none.
+         */
+        patch: operations["change_volumes"];
         trace?: never;
     };
     "/api/v1/segmentations/{segmentation_id}/bits": {
@@ -1354,7 +1358,11 @@ export interface paths {
         delete: operations["delete_volume"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change Volume
+         * @description Say of a volume what its file does not say: patient, modality, licence.
+         */
+        patch: operations["change_volume"];
         trace?: never;
     };
     "/api/v1/volumes/{volume_id}/packs/{pack_sha256}/previews/{z}": {
@@ -1654,6 +1662,12 @@ export interface components {
             /** Rows */
             rows: components["schemas"]["ComparedLabel"][];
         };
+        /**
+         * Completion
+         * @description Which slices get a mask: see the module.
+         * @enum {string}
+         */
+        Completion: "none" | "fill" | "full";
         /**
          * ConsentAnswer
          * @description ``version`` 0: the project has no text. ``accepted``: by me, in this version.
@@ -2048,13 +2062,18 @@ export interface components {
             label_indices: number[] | null;
             /** Name */
             name: string;
+            /** Qualification */
+            qualification: string;
             role: components["schemas"]["Role"];
             /** Seen At */
             seen_at: string | null;
             /** Username */
             username: string | null;
         };
-        /** MemberPatch */
+        /**
+         * MemberPatch
+         * @description ``qualification``: as the person states it, for the card of datasets; empty: not stated.
+         */
         MemberPatch: {
             /**
              * All Labels
@@ -2063,6 +2082,8 @@ export interface components {
             all_labels: boolean;
             /** Label Indices */
             label_indices?: number[] | null;
+            /** Qualification */
+            qualification?: string | null;
             role?: components["schemas"]["Role"] | null;
         };
         /** MembershipAnswer */
@@ -2457,6 +2478,9 @@ export interface components {
         ProjectAnswer: {
             /** Archived */
             archived: boolean;
+            /** Citation */
+            citation: string;
+            completion: components["schemas"]["Completion"];
             consent: components["schemas"]["ConsentAnswer"];
             /**
              * Created At
@@ -2527,11 +2551,15 @@ export interface components {
         };
         /**
          * ProjectPatch
-         * @description What is left out stays as it is. ``window``: null goes back to each volume's own.
+         * @description What is left out stays as it is. ``window``: null goes back to each volume's own. ``completion``: what datasets take
+         *     unless they say otherwise. ``citation``: how the makers of the volumes want to be cited.
          */
         ProjectPatch: {
             /** Archived */
             archived?: boolean | null;
+            /** Citation */
+            citation?: string | null;
+            completion?: components["schemas"]["Completion"] | null;
             /** Consent Text */
             consent_text?: string | null;
             /** Label Heading */
@@ -2793,6 +2821,18 @@ export interface components {
             url: string;
         };
         /**
+         * StatedAnswer
+         * @description What an admin said of a volume, which its file does not say; empty: not stated.
+         */
+        StatedAnswer: {
+            /** Licence */
+            licence: string;
+            /** Modality */
+            modality: string;
+            /** Patient */
+            patient: string;
+        };
+        /**
          * TaskAnswer
          * @description ``submitted`` of ``needed`` people are done; ``reserved`` are at work.
          */
@@ -2893,6 +2933,7 @@ export interface components {
          * VolumeAnswer
          * @description ``shape``: (nz, ny, nx) and ``spacing``: mm along (x, y, z), of the canonical grid (axes rise to Left, Posterior,
          *     Superior), so that a slice as it comes is the radiological picture. ``window``: the project's, or the volume's own.
+         *     ``modality`` follows from the values; ``stated`` is null for annotators.
          */
         VolumeAnswer: {
             /**
@@ -2932,6 +2973,7 @@ export interface components {
                 number
             ] | null;
             state: components["schemas"]["VolumeState"];
+            stated: components["schemas"]["StatedAnswer"] | null;
             /** Tasks */
             tasks: number;
             window: components["schemas"]["WindowAnswer"] | null;
@@ -2956,10 +2998,36 @@ export interface components {
             n: number;
         };
         /**
+         * VolumePatch
+         * @description What is left out stays as it is; an empty text: not stated any more. ``patient``: a pseudonym, never a name.
+         */
+        VolumePatch: {
+            /** Licence */
+            licence?: string | null;
+            /** Modality */
+            modality?: string | null;
+            /** Patient */
+            patient?: string | null;
+        };
+        /**
          * VolumeState
          * @enum {string}
          */
         VolumeState: "quarantined" | "ingesting" | "ready" | "failed";
+        /**
+         * VolumesPatch
+         * @description The same for several volumes of a project.
+         */
+        VolumesPatch: {
+            /** Licence */
+            licence?: string | null;
+            /** Modality */
+            modality?: string | null;
+            /** Patient */
+            patient?: string | null;
+            /** Volume Ids */
+            volume_ids: string[];
+        };
         /** WindowAnswer */
         WindowAnswer: {
             /** High */
@@ -5347,6 +5415,39 @@ export interface operations {
             };
         };
     };
+    change_volumes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VolumesPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_bits: {
         parameters: {
             query?: never;
@@ -5588,6 +5689,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_volume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                volume_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VolumePatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VolumeAnswer"];
+                };
             };
             /** @description Refused. */
             default: {

@@ -258,3 +258,25 @@ def test_roles_do_not_include_each_other_here_either(place: Place) -> None:
     assert reviewer.get(place.address).json()["role"] == "reviewer"
     problem(reviewer.patch(place.address, json={"name": "x"}), 403, "not_allowed")
     problem(reviewer.get(f"{place.address}/members"), 403, "not_allowed")
+
+
+def test_completion_and_citation_are_what_datasets_of_the_project_say(place: Place) -> None:
+    told = place.admin.get(place.address).json()
+    assert (told["completion"], told["citation"]) == ("none", "")
+    changed = place.admin.patch(place.address, json={"completion": "fill", "citation": "Doe et al.\n2020"})
+    assert (changed.json()["completion"], changed.json()["citation"]) == ("fill", "Doe et al.\n2020")
+    assert place.admin.patch(place.address, json={"overlap": 2}).json()["completion"] == "fill"
+    assert place.admin.patch(place.address, json={"citation": ""}).json()["citation"] == ""
+    problem(place.admin.patch(place.address, json={"completion": "some"}), 422, "request_invalid")
+
+
+def test_a_qualification_is_stated_of_a_member_and_taken_back(place: Place) -> None:
+    address = f"{place.address}/members/{place.annotator_id}"
+    told = place.admin.patch(address, json={"qualification": " medical student, 3rd year "}).json()
+    assert (told["qualification"], told["role"]) == ("medical student, 3rd year", "annotator")
+    assert (
+        place.admin.patch(address, json={"role": "reviewer"}).json()["qualification"] == told["qualification"]
+    )
+    assert place.admin.patch(address, json={"qualification": " "}).json()["qualification"] == ""
+    problem(place.admin.patch(address, json={"qualification": "a\u200bb"}), 422, "option_invalid")
+    problem(place.annotator.patch(address, json={"qualification": "professor"}), 403, "not_allowed")

@@ -1,5 +1,6 @@
 """What the API tells of volumes, in which pages, and deleting them."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,18 @@ import sqlalchemy as sa
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.core.lifecycle import AssignmentState, JobState, VolumeState
-from crowdmask.models import Job, JobKind, Project, ReferenceMask, ReferenceOrigin, Role, Task, Volume
+from crowdmask.models import (
+    Account,
+    AuditEvent,
+    Job,
+    JobKind,
+    Project,
+    ReferenceMask,
+    ReferenceOrigin,
+    Role,
+    Task,
+    Volume,
+)
 from tests import factories
 from tests.api.server import AppServer, problem
 from tests.api.volumes.ready import GRID, add_ready_volume
@@ -137,3 +149,68 @@ def test_deleting_a_volume_takes_its_reference_its_tasks_and_its_waiting_job(
         assert session.scalars(sa.select(Job.state)).all() == [JobState.CANCELLED]
         for table in (Volume, Task, ReferenceMask):
             assert session.scalar(sa.select(sa.func.count()).select_from(table)) == 0
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A project with three volumes, and one of another project."""
+
+    server: AppServer
+    admin: Account
+    project: Project
+    volumes: tuple[Volume, ...]
+    elsewhere: Volume
+
+    def change(self, *volumes: Volume, **stated: Any) -> Any:
+        body = {"volume_ids": [str(volume.id) for volume in volumes], **stated}
+        return self.server.sign_in(self.admin).patch(f"/api/v1/projects/{self.project.id}/volumes", json=body)
+
+    def told(self) -> list[tuple[str, str, str]]:
+        page = self.server.sign_in(self.admin).get(f"/api/v1/projects/{self.project.id}/volumes").json()
+        return [tuple(one["stated"].values()) for one in page["items"]]
+
+
+@pytest.fixture
+def stated(server: AppServer) -> Stated:
+    with server.database.write() as session:
+        admin = factories.add_account(session)
+        project = factories.add_project(session, admin)
+        volumes = tuple(factories.add_volume(session, project, name=f"ct {n}") for n in range(3))
+        other = factories.add_project(session, admin, name="Other")
+        return Stated(server, admin, project, volumes, factories.add_volume(session, other, name="elsewhere"))
+
+
+def test_patient_modality_and_licence_are_stated_of_one_volume_and_of_several(stated: Stated) -> None:
+    first, second, _ = stated.volumes
+    client = stated.server.sign_in(stated.admin)
+    assert stated.told() == [("", "", "")] * 3
+    answer = client.patch(f"/api/v1/volumes/{first.id}", json={"patient": " P 1 ", "modality": "ct"})
+    assert answer.json()["stated"] == {"patient": "P 1", "modality": "CT", "licence": ""}
+    assert stated.change(first, second, licence="CC BY 4.0").status_code == 204
+    assert stated.told() == [("P 1", "CT", "CC BY 4.0"), ("", "", "CC BY 4.0"), ("", "", "")]
+    assert stated.change(first, patient="", licence=" ").status_code == 204
+    assert stated.told()[0] == ("", "CT", "")
+    with stated.server.database.read() as session:
+        told = session.scalars(sa.select(AuditEvent).where(AuditEvent.action == "volume_state")).all()
+    assert [event.subject_id for event in told] == [first.id, *sorted((first.id, second.id)), first.id]
+
+
+def test_what_is_stated_of_several_holds_for_all_or_none(stated: Stated) -> None:
+    problem(stated.change(stated.volumes[0], stated.elsewhere, patient="P"), 404, "not_found")
+    problem(stated.change(stated.volumes[0], patient="a\u202eb"), 422, "option_invalid")
+    problem(stated.change(stated.volumes[0], modality="x" * 21), 422, "request_invalid")
+    problem(stated.change(patient="P"), 422, "request_invalid")
+    assert stated.told() == [("", "", "")] * 3
+
+
+def test_an_annotator_sees_no_patient(stated: Stated) -> None:
+    volume = stated.volumes[0]
+    stated.change(volume, patient="P1")
+    with stated.server.database.write() as session:
+        annotator = factories.add_account(session)
+        project = session.get_one(Project, stated.project.id)
+        factories.add_member(session, project, annotator)
+        task = factories.add_task(session, session.get_one(Volume, volume.id))
+        factories.add_assignment(session, task, annotator)
+    told = stated.server.sign_in(annotator).get(f"/api/v1/volumes/{volume.id}").json()
+    assert told["stated"] is None

@@ -1,4 +1,5 @@
 import { Trans, useLingui } from "@lingui/react/macro";
+import { TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { useState } from "react";
@@ -97,7 +98,12 @@ export function MembersPage() {
                         </div>
                       )}
                     </th>
-                    <td>{roleWord(member.role)}</td>
+                    <td>
+                      {roleWord(member.role)}
+                      {member.qualification === "" ? null : (
+                        <div className="cm-quiet cm-break">{member.qualification}</div>
+                      )}
+                    </td>
                     <td>{labelsWords(member.label_indices, labels)}</td>
                     <td data-number>
                       {done?.submitted ?? 0}
@@ -176,6 +182,7 @@ function ChangeMember({
   const { change } = useMemberChanges(projectId);
   const [role, setRole] = useState(member.role);
   const [chosen, setChosen] = useState<number[] | null>(member.label_indices);
+  const [qualification, setQualification] = useState(member.qualification);
   return (
     <Dialog open onClose={onClose} title={t`Change ${member.name}`}>
       <form
@@ -189,8 +196,8 @@ function ChangeMember({
               accountId: member.account_id,
               patch:
                 chosen === null
-                  ? { role, all_labels: true }
-                  : { role, label_indices: chosen, all_labels: false },
+                  ? { role, all_labels: true, qualification }
+                  : { role, label_indices: chosen, all_labels: false, qualification },
             },
             { onSuccess: onClose },
           );
@@ -198,6 +205,13 @@ function ChangeMember({
       >
         <RoleField role={role} onChange={setRole} />
         <LabelsChoice labels={labels} chosen={chosen} onChange={setChosen} />
+        <TextInput
+          label={t`Qualification, as this person states it (optional)`}
+          description={t`For example "medical student, 3rd year". It stands on the card of datasets, without the name.`}
+          maxLength={200}
+          value={qualification}
+          onChange={(event) => setQualification(event.currentTarget.value)}
+        />
         <ProblemNote error={change.error} />
         <div className="cm-dialog-actions">
           <Button onClick={onClose}>

@@ -57,5 +57,9 @@ describe("a project as it is written", () => {
     const softTissue: Draft = { ...GOOD, windowChoice: "soft_tissue" };
     expect(patchOf(softTissue, GOOD)).toEqual({ window: null });
     expect(patchOf(GOOD, softTissue)).toEqual({ window: { low: -160, high: 240 } });
+    expect(patchOf(GOOD, { ...GOOD, completion: "fill", citation: " Doe 2020 " })).toEqual({
+      completion: "fill",
+      citation: "Doe 2020",
+    });
   });
 });

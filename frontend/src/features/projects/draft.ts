@@ -19,6 +19,9 @@ export interface Draft {
   readonly overlap: string;
   readonly heading: string;
   readonly consentText: string;
+  /** What datasets take unless they say otherwise. */
+  readonly completion: Schema<"Completion">;
+  readonly citation: string;
 }
 
 export const EMPTY_DRAFT: Draft = {
@@ -30,6 +33,8 @@ export const EMPTY_DRAFT: Draft = {
   overlap: "1",
   heading: "Organ",
   consentText: "",
+  completion: "none",
+  citation: "",
 };
 
 export type DraftProblem =
@@ -125,6 +130,8 @@ export function draftOf(project: Schema<"ProjectAnswer">): Draft {
     overlap: String(project.overlap),
     heading: project.label_heading,
     consentText: project.consent.text,
+    completion: project.completion,
+    citation: project.citation,
   };
 }
 
@@ -143,5 +150,7 @@ export function patchOf(before: Draft, after: Draft): Schema<"ProjectPatch"> {
   if (old.window?.low !== now.window?.low || old.window?.high !== now.window?.high) {
     patch.window = now.window ?? null;
   }
+  if (before.completion !== after.completion) patch.completion = after.completion;
+  if (before.citation.trim() !== after.citation.trim()) patch.citation = after.citation.trim();
   return patch;
 }

@@ -116,6 +116,40 @@ export function HeadingField({ draft, problems, onChange }: FieldsProps) {
   );
 }
 
+export function CompletionField({ draft, onChange }: FieldsProps) {
+  const { t } = useLingui();
+  return (
+    <Radio.Group
+      label={t`Slices that nobody decided, in datasets`}
+      description={t`What a new dataset does unless it says otherwise. What is filled in or guessed is counted on its card.`}
+      value={draft.completion}
+      onChange={(value) => onChange({ completion: value as Draft["completion"] })}
+    >
+      <Stack gap="xs" mt="xs">
+        <Radio value="none" label={t`Leave them: only slices with a box get a mask`} />
+        <Radio value="fill" label={t`Fill in between two pieces of an organ`} />
+        <Radio value="full" label={t`Fill in, and guess beyond the ends`} />
+      </Stack>
+    </Radio.Group>
+  );
+}
+
+export function CitationField({ draft, onChange }: FieldsProps) {
+  const { t } = useLingui();
+  return (
+    <Textarea
+      label={t`How to cite the scans (optional)`}
+      description={t`As their makers ask for it. It stands on the card of datasets as it is written here.`}
+      autosize
+      minRows={2}
+      maxRows={12}
+      maxLength={5_000}
+      value={draft.citation}
+      onChange={(event) => onChange({ citation: event.currentTarget.value })}
+    />
+  );
+}
+
 export function ConsentField({ draft, onChange, warn = false }: FieldsProps & { warn?: boolean }) {
   const { t } = useLingui();
   return (

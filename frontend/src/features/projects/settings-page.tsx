@@ -10,7 +10,15 @@ import { PageHead } from "@/shared/ui/page-head";
 import { ProblemNote } from "@/shared/ui/problem-note";
 import { useToasts } from "@/shared/ui/toast";
 import { type Draft, draftOf, draftProblems, patchOf } from "./draft";
-import { ConsentField, HeadingField, NameField, OverlapField, WindowField } from "./fields";
+import {
+  CitationField,
+  CompletionField,
+  ConsentField,
+  HeadingField,
+  NameField,
+  OverlapField,
+  WindowField,
+} from "./fields";
 import { problemWords } from "./problem-words";
 import { useChangeProject } from "./queries";
 
@@ -75,6 +83,8 @@ function Settings({ project }: { project: Schema<"ProjectAnswer"> }) {
         </p>
         <HeadingField {...fields} />
         <ConsentField {...fields} warn={consentChanges} />
+        <CompletionField {...fields} />
+        <CitationField {...fields} />
         {problems.length > 0 ? (
           <div className="cm-problem" role="alert">
             {problems.map((problem) => (

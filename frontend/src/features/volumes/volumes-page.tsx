@@ -14,6 +14,7 @@ import { ProblemNote } from "@/shared/ui/problem-note";
 import { Status } from "@/shared/ui/status";
 import { DataTable } from "@/shared/ui/table";
 import { ReferenceDialog } from "./reference-dialog";
+import { StateDialog } from "./state-dialog";
 import { UploadArea } from "./upload-list";
 import { shapeWords, spacingWords, stateWords } from "./words";
 
@@ -35,6 +36,8 @@ export function VolumesPage() {
   const [search, setSearch] = useState("");
   const [asked, setAsked] = useState<Volume | null>(null);
   const [referenceFor, setReferenceFor] = useState<Volume | null>(null);
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [stating, setStating] = useState<readonly Volume[] | null>(null);
   const remove = useMutation({
     mutationFn: (id: string) =>
       unwrap(api.DELETE("/api/v1/volumes/{volume_id}", { params: { path: { volume_id: id } } })),
@@ -45,6 +48,7 @@ export function VolumesPage() {
   });
   const all = volumes.data?.pages.flatMap((page) => page.items) ?? [];
   const shown = all.filter((volume) => volume.name.toLowerCase().includes(search.trim().toLowerCase()));
+  const shownChosen = shown.filter((volume) => chosen.has(volume.id));
   const ready = all.filter((volume) => volume.state === "ready");
   const withoutTasks = ready.filter((volume) => volume.tasks === 0).length;
 
@@ -77,13 +81,39 @@ export function VolumesPage() {
               value={search}
               onChange={(event) => setSearch(event.currentTarget.value)}
             />
+            <div className="cm-row">
+              <Button disabled={shownChosen.length === 0} onClick={() => setStating(shownChosen)}>
+                <Trans>State patient, modality, licence</Trans>
+              </Button>
+              <span className="cm-quiet" role="status">
+                {shownChosen.length === 0 ? (
+                  <Trans>Choose scans in the table.</Trans>
+                ) : (
+                  <Plural value={shownChosen.length} one="# scan chosen" other="# scans chosen" />
+                )}
+              </span>
+            </div>
             <DataTable caption={t`Scans of the project`}>
               <thead>
                 <tr>
+                  <td>
+                    <input
+                      type="checkbox"
+                      className="cm-check"
+                      aria-label={t`Choose all scans shown`}
+                      checked={shown.length > 0 && shownChosen.length === shown.length}
+                      onChange={(event) =>
+                        setChosen(
+                          new Set(event.currentTarget.checked ? shown.map((volume) => volume.id) : []),
+                        )
+                      }
+                    />
+                  </td>
                   <th scope="col">{t`Scan`}</th>
                   <th scope="col">{t`State`}</th>
                   <th scope="col">{t`Size in voxels`}</th>
                   <th scope="col">{t`Spacing`}</th>
+                  <th scope="col">{t`Stated`}</th>
                   <th scope="col">{t`Reference`}</th>
                   <th scope="col" data-number>
                     {t`Tasks`}
@@ -96,6 +126,13 @@ export function VolumesPage() {
                   <VolumeRow
                     key={volume.id}
                     volume={volume}
+                    isChosen={chosen.has(volume.id)}
+                    onChoose={(isChosen) => {
+                      const next = new Set(chosen);
+                      if (isChosen) next.add(volume.id);
+                      else next.delete(volume.id);
+                      setChosen(next);
+                    }}
                     onDelete={() => {
                       remove.reset();
                       setAsked(volume);
@@ -131,6 +168,9 @@ export function VolumesPage() {
           </Trans>
         </p>
       </Confirm>
+      {stating !== null ? (
+        <StateDialog projectId={projectId} volumes={stating} onClose={() => setStating(null)} />
+      ) : null}
       {referenceFor !== null ? (
         <ReferenceDialog volume={referenceFor} onClose={() => setReferenceFor(null)} />
       ) : null}
@@ -140,10 +180,14 @@ export function VolumesPage() {
 
 function VolumeRow({
   volume,
+  isChosen,
+  onChoose,
   onDelete,
   onReference,
 }: {
   volume: Volume;
+  isChosen: boolean;
+  onChoose: (isChosen: boolean) => void;
   onDelete: () => void;
   onReference: () => void;
 }) {
@@ -152,6 +196,15 @@ function VolumeRow({
   const isRefused = volume.state === "quarantined" || volume.state === "failed";
   return (
     <tr>
+      <td>
+        <input
+          type="checkbox"
+          className="cm-check"
+          aria-label={t`Choose ${volume.name}`}
+          checked={isChosen}
+          onChange={(event) => onChoose(event.currentTarget.checked)}
+        />
+      </td>
       <th scope="row" className="cm-break">
         {volume.name}
       </th>
@@ -167,6 +220,9 @@ function VolumeRow({
       </td>
       <td>{shapeWords(volume.shape)}</td>
       <td>{spacingWords(volume.spacing)}</td>
+      <td className="cm-break">
+        <StatedWords stated={volume.stated} />
+      </td>
       <td>
         {volume.reference !== null ? (
           <>
@@ -191,6 +247,21 @@ function VolumeRow({
         </div>
       </td>
     </tr>
+  );
+}
+
+function StatedWords({ stated }: { stated: Volume["stated"] }) {
+  const { t } = useLingui();
+  const { patient = "", modality = "", licence = "" } = stated ?? {};
+  if (patient === "" && modality === "" && licence === "") {
+    return <span className="cm-quiet">{t`nothing yet`}</span>;
+  }
+  return (
+    <>
+      {patient === "" ? null : <div>{t`Patient ${patient}`}</div>}
+      {modality === "" ? null : <div>{modality}</div>}
+      {licence === "" ? null : <div>{licence}</div>}
+    </>
   );
 }
 
