@@ -323,7 +323,7 @@ def _exported_masks(platform: Platform, case: _Case, export_id: UUID) -> list[Vi
     """One mask per label: a label that is not in the volume was looked for by two people."""
     with platform.database.write() as session:
         selection = Selection.from_json(session.get_one(Export, export_id).selection)
-        exported = {mask.annotation_id for mask in selection.cases[0].masks}
+        exported = {answer.annotation_id for mask in selection.masks() for answer in mask.inputs}
         made = masks_of_project(session, local_operator(session), project_id=case.project.id)
     return [mask for mask in made if str(mask.segmentation.annotation_id) in exported]
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from crowdmask.core.dataset_choice import DatasetChoice
 from crowdmask.core.ids import new_id
 from crowdmask.core.labels import LabelSet
 from crowdmask.core.lifecycle import AnnotationState, AssignmentState
@@ -183,6 +184,8 @@ class World:
                 },
                 "return_annotation": {"comment": "The end is missing.", "slice": 0},
                 "create_export": {},
+                "create_twin": {},
+                "preview_export": {},
                 "preview_mask": {"slice": 0, "boxes": [[0, 0, 1, 1]]},
             }
 
@@ -231,12 +234,17 @@ def _export(project: Project, admin: Account) -> Export:
         crowdmask="0",
         dataset_name=name,
         project_name=project.name,
+        citation="",
         channel_name="CT",
-        choice_rule="",
+        choice=DatasetChoice(),
         labels=LabelSet.from_names(["liver"]),
         project_labels={"liver": 1},
+        ignores=False,
         cases=(),
         left_out=(),
+        dropped_labels={},
+        folds=(),
+        people={},
     )
     return Export(
         project_id=project.id, version=1, name=name, selection=selection.to_json(), created_by=admin.id

@@ -12,8 +12,15 @@ from enum import StrEnum
 from itertools import pairwise
 
 from crowdmask.core.geometry import Box, interpolate
-from crowdmask.core.intervals import Intervals
-from crowdmask.core.tracks import AnnotationDocument, BoxOnSlice, BoxSource, boxes_by_slice
+from crowdmask.core.intervals import NO_SLICES, Intervals
+from crowdmask.core.tracks import (
+    AnnotationDocument,
+    BoxOnSlice,
+    BoxSource,
+    SliceState,
+    boxes_by_slice,
+    slice_states,
+)
 
 SMALLEST_SHARED = 0.5
 """Share of the smaller of two facing boxes that has to lie in the larger one for them to be parts of one piece, where
@@ -84,6 +91,27 @@ def open_ends(document: AnnotationDocument) -> list[OpenEnd]:
             if room and left:
                 ends.append(OpenEnd(z, step, room, left))
     return ends
+
+
+def undecided(
+    document: AnnotationDocument, completion: Completion, *, confirmed_only: bool = False
+) -> Intervals:
+    """The slices on which it is not known whether the label is there, once ``completion`` has done its part.
+
+    ``full`` guesses how far the label goes, so it decides every slice of a document that has a box; ``confirmed_only``
+    counts boxes that nobody made or confirmed as unknown and takes nothing from completion.
+    """
+    unknown = _unknown(document)
+    if confirmed_only:
+        states = slice_states(document)
+        return unknown.union(
+            Intervals.from_slices(z for z, state in enumerate(states) if state is SliceState.SUGGESTED)
+        )
+    if completion is Completion.FULL and document.tracks:
+        return NO_SLICES
+    if completion is Completion.FILL:
+        return unknown.without(Intervals.from_slices(filled(document)))
+    return unknown
 
 
 def _covered(document: AnnotationDocument) -> Intervals:

@@ -32,6 +32,7 @@ class BoxSource(StrEnum):
     PROPAGATED = "propagated"
     IMPORTED = "imported"
     SIMULATED = "simulated"
+    CONSENSUS = "consensus"
 
     @property
     def is_person_made(self) -> bool:

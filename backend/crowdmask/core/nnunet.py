@@ -60,11 +60,19 @@ _SIMPLEITK_SHEAR = 5e-5
 
 @dataclass(frozen=True, slots=True)
 class DatasetDescription:
-    """What ``dataset.json`` says. ``channel_names`` in channel order: nnU-Net normalises ``CT`` in its own way."""
+    """What ``dataset.json`` says. ``channel_names`` in channel order: nnU-Net normalises ``CT`` in its own way. ``ignores``:
+    whether the integer after the last label marks voxels that nobody decided.
+    """
 
     channel_names: tuple[str, ...]
     labels: LabelSet
     training_cases: int
+    ignores: bool = False
+
+    @property
+    def ignore_index(self) -> int:
+        """The integer of undecided voxels, where there may be any."""
+        return len(self.labels.labels) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +184,9 @@ def write_dataset_json(folder: DatasetFolder, description: DatasetDescription) -
             )
     content = {
         "channel_names": {str(number): name for number, name in enumerate(description.channel_names)},
-        "labels": {"background": 0} | {label.name: label.index for label in description.labels.labels},
+        "labels": {"background": 0}
+        | {label.name: label.index for label in description.labels.labels}
+        | ({"ignore": description.ignore_index} if description.ignores else {}),
         "numTraining": description.training_cases,
         "file_ending": FILE_ENDING,
     }
@@ -258,7 +268,10 @@ def _check_case(dataset: Dataset, case: Case) -> set[int]:
     if label is None:
         return set()
     present = {int(value) for value in np.unique(label.voxels)} - {0}
-    unexpected = sorted(present - {known.index for known in dataset.description.labels.labels})
+    description = dataset.description
+    if description.ignores:
+        present.discard(description.ignore_index)
+    unexpected = sorted(present - {known.index for known in description.labels.labels})
     if unexpected:
         raise _invalid(folder, f"{where}: the label holds {unexpected[:5]}, which dataset.json does not name")
     return present
@@ -303,7 +316,14 @@ def _read_description(folder: DatasetFolder) -> DatasetDescription:
     if not isinstance(training, int) or isinstance(training, bool):
         raise _invalid(folder, f"numTraining in dataset.json is {training!r}, not a whole number")
     names = tuple(str(channels[str(number)]) for number in range(len(channels)))
-    return DatasetDescription(names, _label_set(folder, labels), training)
+    ignored = labels.pop("ignore", None) if isinstance(labels, dict) else None
+    description = DatasetDescription(names, _label_set(folder, labels), training, ignored is not None)
+    if description.ignores and ignored != description.ignore_index:
+        raise _invalid(
+            folder,
+            f"the label ignore in dataset.json is {ignored!r}; it has to be the highest, {description.ignore_index}",
+        )
+    return description
 
 
 def _label_set(folder: DatasetFolder, labels: object) -> LabelSet:

@@ -5,20 +5,33 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.core import nifti, nnunet
+from crowdmask.core.dataset_choice import LabelSource, OverlapRule
 from crowdmask.core.errors import Corrupt, ErrorCode
 from crowdmask.core.files import sync_folder
-from crowdmask.exports.selection import MANIFEST_NAME, SelectedCase, Selection
+from crowdmask.exports.selection import MANIFEST_NAME, SPLITS_NAME, SelectedCase, SelectedMask, Selection
 from crowdmask.infra.storage import LocalStorage, sha256_of
 from crowdmask.models.base import JsonDict
 
-OVERLAP_RULE = "a voxel claimed by several labels belongs to the one with the fewest voxels in the volume"
+OVERLAP_RULES = {
+    OverlapRule.SMALLEST_WINS: "a voxel claimed by several labels belongs to the one with the fewest voxels in the volume",
+    OverlapRule.LABEL_ORDER: "a voxel claimed by several labels belongs to the one that comes last in the dataset",
+}
+CHOICE_RULES = {
+    LabelSource.FIRST: "first submitted: a volume goes in when the task of every label has all the answers it needs (one "
+    "more as soon as somebody says that the label is not in the volume) and the answers agree whether the label is there; "
+    "of several masks, that of the answer submitted first is taken",
+    LabelSource.MEDIAN: "median boxes: on each slice, the median of each edge of the boxes of all who answered the task, "
+    "where at least half of those who decided the slice have a box",
+    LabelSource.ANNOTATOR: "one annotator: the masks of one person's boxes",
+    LabelSource.REFERENCE: "reference: the masks that came with the volumes",
+}
 
 
 def build_dataset(
@@ -48,19 +61,14 @@ def build_dataset(
         folder = nnunet.DatasetFolder(Path(work) / selection.dataset_name)
         overlaps = {}
         for number, case in enumerate(selection.cases):
-            overlaps[case.case] = _write_case(folder, case, storage)
+            overlaps[case.case] = _write_case(folder, selection, case, storage)
             report((number + 1) / (len(selection.cases) + 1))
-        nnunet.write_dataset_json(
-            folder,
-            nnunet.DatasetDescription((selection.channel_name,), selection.labels, len(selection.cases)),
-        )
+        nnunet.write_dataset_json(folder, _description(selection))
+        if selection.folds:
+            _write_json(folder.path / SPLITS_NAME, list(selection.folds))
         nnunet.check_dataset(folder.path)
         verify(folder.path)
-        manifest = json.dumps(
-            _manifest(selection, folder.path, overlaps), indent=1, sort_keys=True, ensure_ascii=False
-        )
-        content = f"{manifest}\n".encode()
-        (folder.path / MANIFEST_NAME).write_bytes(content)
+        content = _write_json(folder.path / MANIFEST_NAME, _manifest(selection, folder.path, overlaps))
         _flush(folder.path)
         manifest_sha256 = hashlib.sha256(content).hexdigest()
         _publish(folder.path, parent / selection.dataset_name, manifest_sha256)
@@ -85,37 +93,81 @@ def _publish(folder: Path, target: Path, manifest_sha256: str) -> None:
     sync_folder(target.parent)
 
 
-def _write_case(folder: nnunet.DatasetFolder, case: SelectedCase, storage: LocalStorage) -> int:
+def _description(selection: Selection) -> nnunet.DatasetDescription:
+    n_training = len(selection.of(nnunet.Split.TRAINING))
+    return nnunet.DatasetDescription(
+        (selection.channel_name,), selection.labels, n_training, ignores=selection.ignores
+    )
+
+
+def _write_case(
+    folder: nnunet.DatasetFolder, selection: Selection, case: SelectedCase, storage: LocalStorage
+) -> int:
     """Image and label map of one case; returns how many voxels were claimed by several labels."""
     storage.verify(case.source_sha256)
-    masks = {}
+    masks, shape = _masks(case, storage)
+    labels, overlapping = merge_masks(masks, shape, selection.choice.overlap)
     for mask in case.masks:
-        storage.verify(mask.mask_sha256)
-        # A mask lies on its source's grid: without orientation where the source has none.
-        made = nifti.read_label_map(storage.path(mask.mask_sha256), assume_affine=case.affine_assumed)
-        masks[mask.label_index] = made.voxels > 0
-    labels, overlapping = merge_masks(masks)
+        undecided = list(mask.undecided)
+        # What another label holds is known; everything else on the slice could be this label.
+        labels[undecided] = np.where(
+            labels[undecided] == 0, _description(selection).ignore_index, labels[undecided]
+        )
     nnunet.write_case(
         folder,
         case.case,
         image=storage.path(case.source_sha256),
         mask=labels,
+        split=case.split,
         assume_affine=case.affine_assumed,
         volume_index=case.volume_index,
     )
     return overlapping
 
 
-def merge_masks(masks: dict[int, NDArray[np.bool_]]) -> tuple[NDArray[np.uint8], int]:
-    """Merge one mask (z, y, x) per label into a label map; see ``OVERLAP_RULE`` (equal sizes: the lower index).
+def _masks(
+    case: SelectedCase, storage: LocalStorage
+) -> tuple[dict[int, NDArray[np.bool_]], tuple[int, int, int]]:
+    """One mask (z, y, x) per label of the dataset that has one, empty where the label is undecided; and their shape."""
+    read: dict[str, NDArray[np.uint8]] = {}
+    masks = {}
+    for mask in case.masks:
+        if mask.mask_sha256 is None:
+            continue
+        if mask.mask_sha256 not in read:
+            read[mask.mask_sha256] = _read(mask, case, storage)
+        voxels = read[mask.mask_sha256]
+        # A mask of ours holds one label; a reference holds several.
+        own = voxels == mask.value if mask.source is LabelSource.REFERENCE else voxels > 0
+        own[list(mask.undecided)] = False
+        masks[mask.label_index] = own
+    return masks, next(iter(read.values())).shape
+
+
+def _read(mask: SelectedMask, case: SelectedCase, storage: LocalStorage) -> NDArray[np.uint8]:
+    assert mask.mask_sha256 is not None
+    assumed = case.affine_assumed  # a mask of ours lies on its source's grid
+    if mask.source is LabelSource.REFERENCE and case.reference is not None:
+        assumed = case.reference.affine_assumed
+    return nifti.read_label_map(storage.verify(mask.mask_sha256), assume_affine=assumed).voxels
+
+
+def merge_masks(
+    masks: Mapping[int, NDArray[np.bool_]],
+    shape: tuple[int, int, int],
+    rule: OverlapRule = OverlapRule.SMALLEST_WINS,
+) -> tuple[NDArray[np.uint8], int]:
+    """Merge one mask (z, y, x) per label into a label map (``OVERLAP_RULES``; of equal sizes the lower index wins).
 
     Returns:
         The label map (z, y, x) uint8 and the number of voxels that several masks claimed.
     """
-    first = next(iter(masks.values()))
-    labels = np.zeros(first.shape, np.uint8)
-    claims = np.zeros(first.shape, np.uint8)
-    for index in sorted(masks, key=lambda index: (-int(masks[index].sum()), -index)):
+    labels = np.zeros(shape, np.uint8)
+    claims = np.zeros(shape, np.uint8)
+    in_order = sorted(masks)
+    if rule is OverlapRule.SMALLEST_WINS:
+        in_order.sort(key=lambda index: (-int(masks[index].sum()), -index))
+    for index in in_order:
         labels[masks[index]] = index
         claims += masks[index]
     return labels, int((claims > 1).sum())
@@ -125,13 +177,20 @@ def _manifest(selection: Selection, folder: Path, overlaps: dict[str, int]) -> J
     """No time and no id of this export in it: the same choice again must be byte-identical."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
-        "manifest_version": 1,
+        "manifest_version": 2,
         **selection.to_json(),
-        "overlap_rule": OVERLAP_RULE,
+        "choice_rule": CHOICE_RULES[selection.choice.source],
+        "overlap_rule": OVERLAP_RULES[selection.choice.overlap],
         "overlapping_voxels": overlaps,
-        "completion": "none",
+        "completion": selection.choice.completion,
         "files": {path.relative_to(folder).as_posix(): sha256_of(path) for path in files},
     }
+
+
+def _write_json(path: Path, document: object) -> bytes:
+    content = f"{json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)}\n".encode()
+    path.write_bytes(content)
+    return content
 
 
 def _flush(folder: Path) -> None:

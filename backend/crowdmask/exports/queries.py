@@ -1,23 +1,33 @@
 """Reading exports. What the actor may not see is not there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from crowdmask.accounts.actor import Actor
+from crowdmask.core.dataset_choice import DatasetChoice
 from crowdmask.core.errors import Conflict, Corrupt, ErrorCode, NotFound
 from crowdmask.core.lifecycle import JobState
-from crowdmask.exports.choice import select_cases
-from crowdmask.exports.schemas import ExportAnswer, ExportPreview, LeftOutAnswer
-from crowdmask.exports.selection import MANIFEST_NAME, LeftOut, Selection
+from crowdmask.core.nnunet_layout import DatasetFolder, Split
+from crowdmask.exports.choice import Applied, apply_choice
+from crowdmask.exports.schemas import (
+    ChoiceAnswer,
+    DroppedLabelAnswer,
+    ExportAnswer,
+    ExportPreview,
+    LeftOutAnswer,
+)
+from crowdmask.exports.selection import FIRST_DATASET_ID, MANIFEST_NAME, SPLITS_NAME, LeftOut, Selection
 from crowdmask.infra.storage import sha256_of
-from crowdmask.models import Account, Export, Job, Role
+from crowdmask.models import Account, Export, Job, Project, Role
 from crowdmask.projects.policy import require_role
 from crowdmask.projects.queries import live_labels, takes_part
+from crowdmask.segmentations.derived import DerivedState, derived_state, made_masks
 
 EXPORTS = (Role.ADMIN, Role.RESEARCHER)
 
@@ -59,18 +69,47 @@ def visible_export(session: Session, actor: Actor, export_id: UUID) -> Export:
     return export
 
 
-def export_preview(session: Session, actor: Actor, *, project_id: UUID) -> ExportPreview:
+def export_preview(
+    session: Session, actor: Actor, *, project_id: UUID, choice: DatasetChoice, default_model: str
+) -> ExportPreview:
     """What an export made now would hold; nothing is frozen, and nothing to export is no error.
 
     Raises:
+        InvalidInput: ``label_unknown``, ``option_invalid`` when the choice cannot be met whatever the work is.
         NotFound, NotAllowed: the actor is neither admin nor researcher of the project.
     """
     require_role(session, actor, project_id, *EXPORTS)
-    labels = live_labels(session, project_id)
-    if not labels:  # every label was deleted: without any, every volume would count as decided
-        return ExportPreview(cases=[], left_out=[])
-    cases, left_out = select_cases(session, project_id=project_id, labels=labels)
-    return ExportPreview(cases=[case.case for case in cases], left_out=_left_out(left_out))
+    applied = apply_choice(
+        session,
+        project=session.get_one(Project, project_id),
+        labels=live_labels(session, project_id),
+        choice=choice,
+        default_model=default_model,
+    )
+    return ExportPreview(
+        cases=[case.case for case in applied.training],
+        test_cases=[case.case for case in applied.test],
+        labels=[label.name for label in applied.labels],
+        left_out=_left_out(applied.left_out),
+        dropped_labels=_dropped(applied.dropped_labels),
+        partial_cases=[case.case for case in applied.training if any(mask.undecided for mask in case.masks)],
+        masks_to_make=len(applied.wishes) - len(made_masks(session, applied.wishes)),
+        problem=None if applied.problem is None else str(applied.problem),
+        files=_files(applied),
+    )
+
+
+def _files(applied: Applied) -> list[str]:
+    """Of the folder that would be written; none when nothing goes in."""
+    if not applied.cases:
+        return []
+    folder = DatasetFolder.named(Path(), number=FIRST_DATASET_ID, name="Preview")
+    files = [folder.description_path, folder.path / MANIFEST_NAME]
+    files += [folder.path / SPLITS_NAME] if applied.folds else []
+    for case in applied.cases:
+        files.append(folder.image_path(case.case, split=case.split))
+        files.append(folder.label_path(case.case, split=case.split))
+    return sorted(path.relative_to(folder.path).as_posix() for path in files)
 
 
 def written_folder(session: Session, actor: Actor, exports_dir: Path, *, export_id: UUID) -> Path:
@@ -114,35 +153,58 @@ def _export_answers(session: Session, which: sa.ColumnElement[bool]) -> list[Exp
     ).all()
     keys = [export_key(export.id) for export, _ in rows]
     jobs = {job.idem_key: job for job in session.scalars(sa.select(Job).where(Job.idem_key.in_(keys)))}
-    return [_export_answer(export, name, jobs.get(export_key(export.id))) for export, name in rows]
+    return [_export_answer(session, export, name, jobs.get(export_key(export.id))) for export, name in rows]
 
 
-def _export_answer(export: Export, created_by: str, job: Job | None) -> ExportAnswer:
+@dataclass(frozen=True)
+class _Progress:
+    state: Literal["making", "queued", "running", "done", "failed"]
+    progress: float
+    error: str | None
+
+
+def _export_answer(session: Session, export: Export, created_by: str, job: Job | None) -> ExportAnswer:
     selection = Selection.from_json(export.selection)
-    state: Any = "done"
-    progress, error = 1.0, None
-    if export.manifest_sha256 is None:
-        state, progress = "queued", 0.0
-        if job is not None and job.state is not JobState.QUEUED:
-            state = "running" if job.state is JobState.RUNNING else "failed"
-            progress = job.progress
-        if job is not None and state != "running":
-            # Of a waiting job: what is missing for now, as room on the disk.
-            error = job.error_text or ("It was cancelled." if job.state is JobState.CANCELLED else None)
+    keys = selection.derived_keys()
+    masks = DerivedState(len(keys), failed=False, error=None)
+    if keys and export.manifest_sha256 is None:
+        masks = derived_state(session, keys)
+    now = _progress(export, job, masks, len(keys))
     return ExportAnswer(
         id=export.id,
         version=export.version,
         dataset_name=selection.dataset_name,
-        state=state,
-        progress=progress,
-        error=error,
-        cases=[case.case for case in selection.cases],
+        state=now.state,
+        progress=now.progress,
+        error=now.error,
+        cases=[case.case for case in selection.of(Split.TRAINING)],
+        test_cases=[case.case for case in selection.of(Split.TEST)],
+        n_folds=len(selection.folds),
         labels={label.name: label.index for label in selection.labels.labels},
         left_out=_left_out(selection.left_out),
+        dropped_labels=_dropped(selection.dropped_labels),
+        masks_needed=len(keys),
+        masks_made=masks.made,
+        choice=ChoiceAnswer.model_validate(selection.choice.to_json()),
+        pair_id=export.pair_id,
         manifest_sha256=export.manifest_sha256,
         created_by=created_by,
         created_at=export.created_at,
     )
+
+
+def _progress(export: Export, job: Job | None, masks: DerivedState, needed: int) -> _Progress:
+    if export.manifest_sha256 is not None:
+        return _Progress("done", 1.0, None)
+    if masks.made < needed:
+        return _Progress("failed" if masks.failed else "making", masks.made / needed, masks.error)
+    if job is None or job.state is JobState.QUEUED:
+        # What a waiting job says is what is missing for now, as room on the disk.
+        return _Progress("queued", 0.0, None if job is None else job.error_text)
+    if job.state is JobState.RUNNING:
+        return _Progress("running", job.progress, None)
+    cancelled = "It was cancelled." if job.state is JobState.CANCELLED else None
+    return _Progress("failed", job.progress, job.error_text or cancelled)
 
 
 def export_key(export_id: UUID) -> str:
@@ -152,3 +214,7 @@ def export_key(export_id: UUID) -> str:
 
 def _left_out(volumes: Sequence[LeftOut]) -> list[LeftOutAnswer]:
     return [LeftOutAnswer.model_validate(volume) for volume in volumes]
+
+
+def _dropped(labels: Mapping[str, str]) -> list[DroppedLabelAnswer]:
+    return [DroppedLabelAnswer(label=label, reason=reason) for label, reason in labels.items()]

@@ -8,7 +8,7 @@ from fastapi.responses import Response, StreamingResponse
 from crowdmask.accounts.deps import CurrentActor
 from crowdmask.exports import queries, service
 from crowdmask.exports.archive import FolderArchive
-from crowdmask.exports.schemas import ExportAnswer, ExportForm, ExportPreview
+from crowdmask.exports.schemas import ExportAnswer, ExportForm, ExportPreview, PreviewForm, TwinForm
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.ranges import ranged_response
 from crowdmask.web.sessions import ReadSession, WriteSession
@@ -23,19 +23,45 @@ def list_exports(project_id: UUID, session: ReadSession, actor: CurrentActor) ->
     return queries.export_answers(session, actor, project_id=project_id)
 
 
-@router.get("/projects/{project_id}/exports/preview", **needs(Permission.EXPORTS))
-def preview_export(project_id: UUID, session: ReadSession, actor: CurrentActor) -> ExportPreview:
-    """What a dataset made now would hold, and which volumes would be left out and why."""
-    return queries.export_preview(session, actor, project_id=project_id)
+@router.post("/projects/{project_id}/exports/preview", **needs(Permission.EXPORTS))
+def preview_export(
+    project_id: UUID, form: PreviewForm, session: ReadSession, actor: CurrentActor, server: Server
+) -> ExportPreview:
+    """What a dataset made now of this choice would hold, and which volumes and labels would be left out and why."""
+    return queries.export_preview(
+        session,
+        actor,
+        project_id=project_id,
+        choice=form.choice.choice(),
+        default_model=server.settings.model,
+    )
 
 
 @router.post("/projects/{project_id}/exports", status_code=201, **needs(Permission.EXPORTS))
 def create_export(
-    project_id: UUID, form: ExportForm, session: WriteSession, actor: CurrentActor
+    project_id: UUID, form: ExportForm, session: WriteSession, actor: CurrentActor, server: Server
 ) -> ExportAnswer:
-    """Freeze what is finished as the next version of the dataset; a job writes it."""
+    """Freeze what the choice gives as the next version of the dataset; jobs make the masks it lacks and write it."""
     export = service.create_export(
-        session, actor, project_id=project_id, name=form.name, dataset_id=form.dataset_id
+        session,
+        actor,
+        project_id=project_id,
+        name=form.name,
+        dataset_id=form.dataset_id,
+        choice=form.choice.choice(),
+        default_model=server.settings.model,
+    )
+    return queries.export_answer(session, actor, export_id=export.id)
+
+
+@router.post("/exports/{export_id}/twin", status_code=201, **needs(Permission.EXPORTS))
+def create_twin(
+    export_id: UUID, form: TwinForm, session: WriteSession, actor: CurrentActor, server: Server
+) -> ExportAnswer:
+    """Freeze the other arm of a comparison with this dataset: the same volumes and splits with the references' labels, or
+    the complete volumes alone with the same test set."""
+    export = service.create_twin(
+        session, actor, export_id=export_id, twin=form.twin, default_model=server.settings.model
     )
     return queries.export_answer(session, actor, export_id=export.id)
 

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crowdmask.core.errors import ErrorCode, InvalidInput
 
+DEFAULT_MODEL = "litemedsam"
 EMBEDDED_BROKER = "filesystem://"
 PREVIEW_AUTO = "auto"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -83,7 +84,7 @@ class Settings(BaseSettings):
     soft_shutdown_s: PositiveFloat = 10.0
     watchdog_s: PositiveFloat = 60.0
     handlers: str = "crowdmask_worker.handlers"
-    model: str = "litemedsam"
+    model: str = DEFAULT_MODEL
     runtime: Literal["auto", "torch", "openvino", "onnx"] = "auto"
     preview_url: Annotated[str, AfterValidator(_preview_url)] = PREVIEW_AUTO
     embed_ahead: bool = False

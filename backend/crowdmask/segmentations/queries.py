@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.annotations.queries import document_at, visible_annotation
+from crowdmask.core.completion import Completion
 from crowdmask.core.errors import ErrorCode, InvalidInput, NotFound
 from crowdmask.core.geometry import Box
 from crowdmask.core.lifecycle import AssignmentState, JobState
@@ -27,6 +28,7 @@ from crowdmask.models import (
     Task,
     Volume,
 )
+from crowdmask.models.base import JsonDict
 from crowdmask.projects.policy import require_role
 from crowdmask.projects.queries import takes_part
 from crowdmask.segmentations.schemas import MaskAnswer, ProjectMaskAnswer, SegmentationAnswer
@@ -35,19 +37,21 @@ from crowdmask.volumes.queries import SEES_ALL, grid_of, window_of
 
 @dataclass(frozen=True)
 class SegmentRequest:
-    """One revision of one annotation, with all that turns it into a mask.
+    """Boxes of one label in one volume, with all that turns them into a mask.
 
-    ``source_sha256`` names the file whose grid the mask takes, ``pack_sha256`` the voxels.
+    ``source_sha256`` names the file whose grid the mask takes, ``pack_sha256`` the voxels. ``model``: None for the worker's
+    own. ``origin``: where the boxes come from, for the mask's provenance.
     """
 
-    annotation_id: UUID
-    revision: int
     label_index: int
     document: AnnotationDocument
     window: Window
     source_sha256: str
     pack_sha256: str
     affine_assumed: bool
+    completion: Completion
+    model: str | None
+    origin: JsonDict
 
 
 def segment_request(session: Session, *, annotation_id: UUID, revision: int) -> SegmentRequest:
@@ -71,14 +75,15 @@ def segment_request(session: Session, *, annotation_id: UUID, revision: int) -> 
     if volume.pack_sha256 is None:
         raise NotFound(ErrorCode.NOT_FOUND, f"The volume {volume.id} has no slice pack yet.")
     return SegmentRequest(
-        annotation_id=annotation_id,
-        revision=revision,
         label_index=label.index,
         document=document_at(session, annotation, revision),
         window=window_of(project, volume),
         source_sha256=volume.source_sha256,
         pack_sha256=volume.pack_sha256,
         affine_assumed=volume.affine_assumed,
+        completion=Completion.NONE,  # what is submitted has no slice left to complete
+        model=None,
+        origin={"revision": revision},
     )
 
 

@@ -333,6 +333,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/exports/{export_id}/twin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Twin
+         * @description Freeze the other arm of a comparison with this dataset: the same volumes and splits with the references' labels, or
+         *     the complete volumes alone with the same test set.
+         */
+        post: operations["create_twin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/guide-pictures/{picture_id}": {
         parameters: {
             query?: never;
@@ -840,7 +861,7 @@ export interface paths {
         put?: never;
         /**
          * Create Export
-         * @description Freeze what is finished as the next version of the dataset; a job writes it.
+         * @description Freeze what the choice gives as the next version of the dataset; jobs make the masks it lacks and write it.
          */
         post: operations["create_export"];
         delete?: never;
@@ -856,13 +877,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        get?: never;
+        put?: never;
         /**
          * Preview Export
-         * @description What a dataset made now would hold, and which volumes would be left out and why.
+         * @description What a dataset made now of this choice would hold, and which volumes and labels would be left out and why.
          */
-        get: operations["preview_export"];
-        put?: never;
-        post?: never;
+        post: operations["preview_export"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1609,6 +1630,106 @@ export interface components {
             saved_at: string;
         };
         /**
+         * ChoiceAnswer
+         * @description A choice as it was frozen: ``completion`` is the one that held.
+         */
+        ChoiceAnswer: {
+            /** Annotator */
+            annotator: string | null;
+            completion: components["schemas"]["Completion"] | null;
+            /** Confirmed Only */
+            confirmed_only: boolean;
+            /** Folds */
+            folds: number;
+            /** Labels */
+            labels: string[];
+            /** Min Agreement */
+            min_agreement: number | null;
+            /** Min Annotators */
+            min_annotators: number;
+            /** Min Completeness */
+            min_completeness: number;
+            /** Min Predicted Iou */
+            min_predicted_iou: number | null;
+            /** Modalities */
+            modalities: string[];
+            /** Model */
+            model: string | null;
+            overlap: components["schemas"]["OverlapRule"];
+            partial: components["schemas"]["PartialRule"];
+            /** Seed */
+            seed: number;
+            source: components["schemas"]["LabelSource"];
+            /** Test */
+            test: string[];
+            /** Test Share */
+            test_share: number;
+            /** Unfinished */
+            unfinished: boolean;
+        };
+        /**
+         * ChoiceForm
+         * @description What the dataset is to be made of; each field as in ``core.dataset_choice.DatasetChoice``.
+         */
+        ChoiceForm: {
+            /** Annotator */
+            annotator?: string | null;
+            completion?: components["schemas"]["Completion"] | null;
+            /**
+             * Confirmed Only
+             * @default false
+             */
+            confirmed_only: boolean;
+            /**
+             * Folds
+             * @default 0
+             */
+            folds: number;
+            /** Labels */
+            labels?: string[];
+            /** Min Agreement */
+            min_agreement?: number | null;
+            /**
+             * Min Annotators
+             * @default 1
+             */
+            min_annotators: number;
+            /**
+             * Min Completeness
+             * @default 0
+             */
+            min_completeness: number;
+            /** Min Predicted Iou */
+            min_predicted_iou?: number | null;
+            /** Modalities */
+            modalities?: string[];
+            /** Model */
+            model?: ("litemedsam" | "medsam" | "sam-vit-b" | "sam-vit-l" | "sam-vit-h") | null;
+            /** @default smallest-wins */
+            overlap: components["schemas"]["OverlapRule"];
+            /** @default drop-volume */
+            partial: components["schemas"]["PartialRule"];
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            /** @default first */
+            source: components["schemas"]["LabelSource"];
+            /** Test */
+            test?: string[];
+            /**
+             * Test Share
+             * @default 0
+             */
+            test_share: number;
+            /**
+             * Unfinished
+             * @default false
+             */
+            unfinished: boolean;
+        };
+        /**
          * ClientTimesForm
          * @description The client's clock, stored as it is. ``shown_ms``: slice -> milliseconds on the screen since the save before.
          */
@@ -1684,6 +1805,13 @@ export interface components {
         ConsentForm: {
             /** Version */
             version: number;
+        };
+        /** DroppedLabelAnswer */
+        DroppedLabelAnswer: {
+            /** Label */
+            label: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * ErrorCode
@@ -1771,11 +1899,14 @@ export interface components {
         };
         /**
          * ExportAnswer
-         * @description A frozen dataset. ``failed``: ``error`` says why.
+         * @description A frozen dataset. ``failed``: ``error`` says why. ``making``: ``masks_made`` of ``masks_needed`` are there.
+         *
+         *     Datasets of one comparison share ``pair_id``. ``n_folds``: 0 where nnU-Net makes its own.
          */
         ExportAnswer: {
             /** Cases */
             cases: string[];
+            choice: components["schemas"]["ChoiceAnswer"];
             /**
              * Created At
              * Format: date-time
@@ -1785,6 +1916,8 @@ export interface components {
             created_by: string;
             /** Dataset Name */
             dataset_name: string;
+            /** Dropped Labels */
+            dropped_labels: components["schemas"]["DroppedLabelAnswer"][];
             /** Error */
             error: string | null;
             /**
@@ -1800,13 +1933,23 @@ export interface components {
             left_out: components["schemas"]["LeftOutAnswer"][];
             /** Manifest Sha256 */
             manifest_sha256: string | null;
+            /** Masks Made */
+            masks_made: number;
+            /** Masks Needed */
+            masks_needed: number;
+            /** N Folds */
+            n_folds: number;
+            /** Pair Id */
+            pair_id: string | null;
             /** Progress */
             progress: number;
             /**
              * State
              * @enum {string}
              */
-            state: "queued" | "running" | "done" | "failed";
+            state: "making" | "queued" | "running" | "done" | "failed";
+            /** Test Cases */
+            test_cases: string[];
             /** Version */
             version: number;
         };
@@ -1815,6 +1958,7 @@ export interface components {
          * @description ``name``: behind ``DatasetNNN_``; null for the project's. ``dataset_id``: nnU-Net's three digits.
          */
         ExportForm: {
+            choice?: components["schemas"]["ChoiceForm"];
             /**
              * Dataset Id
              * @default 501
@@ -1826,12 +1970,29 @@ export interface components {
         /**
          * ExportPreview
          * @description What an export made now would hold.
+         *
+         *     ``masks_to_make``: masks that are made before the folder is written; ``partial_cases``: training cases with undecided
+         *     slices; ``problem``: why the cases cannot be split as asked; ``files``: of the folder, but for crowd's work on each case.
          */
         ExportPreview: {
             /** Cases */
             cases: string[];
+            /** Dropped Labels */
+            dropped_labels: components["schemas"]["DroppedLabelAnswer"][];
+            /** Files */
+            files: string[];
+            /** Labels */
+            labels: string[];
             /** Left Out */
             left_out: components["schemas"]["LeftOutAnswer"][];
+            /** Masks To Make */
+            masks_to_make: number;
+            /** Partial Cases */
+            partial_cases: string[];
+            /** Problem */
+            problem: string | null;
+            /** Test Cases */
+            test_cases: string[];
         };
         /** HealthAnswer */
         HealthAnswer: {
@@ -1995,6 +2156,15 @@ export interface components {
             /** Name */
             name?: string | null;
         };
+        /**
+         * LabelSource
+         * @description Whose work the training labels are.
+         *
+         *     ``first``: of several answers to a task the one submitted first; ``median``: the median boxes of all answers
+         *     (``core.consensus``); ``annotator``: one person's; ``reference``: the masks that came with the volumes.
+         * @enum {string}
+         */
+        LabelSource: "first" | "median" | "annotator" | "reference";
         /** LeftOutAnswer */
         LeftOutAnswer: {
             /** Reason */
@@ -2211,6 +2381,13 @@ export interface components {
             text: string;
         };
         /**
+         * OverlapRule
+         * @description Who gets a voxel that several labels claim: the label with the fewest voxels in the volume, or the one that stands
+         *     later in the dataset's order of labels.
+         * @enum {string}
+         */
+        OverlapRule: "smallest-wins" | "label-order";
+        /**
          * PackAnswer
          * @description What a viewer needs: ``value = stored * scale + offset``; ``bytes`` of all compressed slices.
          */
@@ -2253,6 +2430,15 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /**
+         * PartialRule
+         * @description What becomes of slices on which a label is undecided.
+         *
+         *     ``drop-volume``: the volume stays out; ``drop-label``: a label that is undecided in any volume leaves the dataset;
+         *     ``ignore``: the slices become nnU-Net's ignore label, which neither rewards nor punishes a prediction.
+         * @enum {string}
+         */
+        PartialRule: "drop-volume" | "drop-label" | "ignore";
         /**
          * PasswordForm
          * @description ``current_password`` where there is one already.
@@ -2388,16 +2574,6 @@ export interface components {
             ];
             /** Predicted Iou */
             predicted_iou: number[];
-        };
-        /**
-         * PreviewForm
-         * @description Boxes x0, y0, x1, y1 in voxel edges of one slice.
-         */
-        PreviewForm: {
-            /** Boxes */
-            boxes: number[][];
-            /** Slice */
-            slice: number;
         };
         /**
          * Problem
@@ -2930,6 +3106,18 @@ export interface components {
          */
         TokenScope: "read" | "write";
         /**
+         * Twin
+         * @description The other arm of a comparison: the same volumes and splits with the reference's labels, or only the volumes that are
+         *     complete, with the same test set.
+         * @enum {string}
+         */
+        Twin: "reference" | "complete";
+        /** TwinForm */
+        TwinForm: {
+            /** @default reference */
+            twin: components["schemas"]["Twin"];
+        };
+        /**
          * VolumeAnswer
          * @description ``shape``: (nz, ny, nx) and ``spacing``: mm along (x, y, z), of the canonical grid (axes rise to Left, Posterior,
          *     Superior), so that a slice as it comes is the radiological picture. ``window``: the project's, or the volume's own.
@@ -3094,6 +3282,20 @@ export interface components {
             volume_id: string;
             /** Volume Name */
             volume_name: string;
+        };
+        /** PreviewForm */
+        crowdmask__exports__schemas__PreviewForm: {
+            choice?: components["schemas"]["ChoiceForm"];
+        };
+        /**
+         * PreviewForm
+         * @description Boxes x0, y0, x1, y1 in voxel edges of one slice.
+         */
+        crowdmask__segmentations__schemas__PreviewForm: {
+            /** Boxes */
+            boxes: number[][];
+            /** Slice */
+            slice: number;
         };
     };
     responses: never;
@@ -3476,7 +3678,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PreviewForm"];
+                "application/json": components["schemas"]["crowdmask__segmentations__schemas__PreviewForm"];
             };
         };
         responses: {
@@ -3618,6 +3820,41 @@ export interface operations {
                 };
                 content: {
                     "application/zip": unknown;
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_twin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TwinForm"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportAnswer"];
                 };
             };
             /** @description Refused. */
@@ -4675,7 +4912,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["crowdmask__exports__schemas__PreviewForm"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {

@@ -12,6 +12,7 @@ export const BOX_SOURCES = [
   "propagated",
   "imported",
   "simulated",
+  "consensus",
 ] as const;
 export type BoxSource = (typeof BOX_SOURCES)[number];
 

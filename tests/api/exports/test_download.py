@@ -38,6 +38,11 @@ class Place:
     def get(self, path: str, *, by: str = "admin") -> Any:
         return self.server.sign_in(self.people[by]).get(f"/api/v1{path}")
 
+    def preview(self, *, by: str = "admin", **choice: Any) -> Any:
+        return self.server.sign_in(self.people[by]).post(
+            f"/api/v1/projects/{self.project.id}/exports/preview", json={"choice": choice}
+        )
+
     def export(self, *, by: str = "admin", **form: Any) -> Any:
         return self.server.sign_in(self.people[by]).post(
             f"/api/v1/projects/{self.project.id}/exports", json=form
@@ -109,13 +114,25 @@ LEFT_OUT = [
 
 
 def test_a_preview_says_what_would_go_in_and_freezes_nothing(place: Place) -> None:
-    url = f"/projects/{place.project.id}/exports"
-    assert place.get(f"{url}/preview").json() == {"cases": ["done"], "left_out": LEFT_OUT}
-    assert place.get(url).json() == []
+    told = place.preview().json()
+    assert (told["cases"], told["left_out"]) == (["done"], LEFT_OUT)
+    assert (told["labels"], told["test_cases"], told["masks_to_make"], told["problem"]) == (
+        ["liver"],
+        [],
+        0,
+        None,
+    )
+    assert told["files"] == [
+        "crowdmask_manifest.json",
+        "dataset.json",
+        "imagesTr/done_0000.nii.gz",
+        "labelsTr/done.nii.gz",
+    ]
+    assert place.get(f"/projects/{place.project.id}/exports").json() == []
     with place.server.database.write() as session:
         label = session.scalars(sa.select(Label)).one()
         label.deleted_at = label.created_at
-    assert place.get(f"{url}/preview").json() == {"cases": [], "left_out": []}
+    assert (place.preview().json()["cases"], place.preview().json()["labels"]) == ([], [])
 
 
 def test_a_dataset_is_frozen_written_by_its_job_and_downloaded_byte_for_byte(place: Place) -> None:
@@ -180,7 +197,6 @@ def test_exports_are_for_admins_and_researchers_and_strangers_see_none(place: Pl
     export_id = UUID(place.export().json()["id"])
     urls = [
         f"/projects/{place.project.id}/exports",
-        f"/projects/{place.project.id}/exports/preview",
         f"/exports/{export_id}",
         f"/exports/{export_id}/download",
     ]
@@ -188,6 +204,8 @@ def test_exports_are_for_admins_and_researchers_and_strangers_see_none(place: Pl
         for name in ("annotator", "reviewer"):
             problem(place.get(url, by=name), 403, "not_allowed")
         problem(place.get(url, by="stranger"), 404, "not_found")
+    problem(place.preview(by="reviewer"), 403, "not_allowed")
+    problem(place.preview(by="stranger"), 404, "not_found")
     problem(place.export(by="reviewer"), 403, "not_allowed")
     problem(place.export(by="stranger"), 404, "not_found")
     with place.server.database.read() as session:

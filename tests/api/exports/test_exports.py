@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import crowdmask
 from crowdmask.accounts.actor import Actor
 from crowdmask.core import nifti
+from crowdmask.core.dataset_choice import OverlapRule
 from crowdmask.core.errors import Corrupt, ErrorCode, InvalidInput, NotAllowed, NotFound
 from crowdmask.core.labels import LabelSet
 from crowdmask.core.lifecycle import AnnotationState, AssignmentState
@@ -170,8 +171,8 @@ def test_a_single_answer_of_absence_is_not_yet_background(place: Place) -> None:
     assert "ct: liver has 1 of 2 answers" in place.reason()
     place.mask(volume, 2, None, by=place.person("Second"))
     (case,) = place.export().cases
-    assert [mask.answers for mask in case.masks] == [1, 2]
-    assert [mask.annotator for mask in case.masks] == ["annotator-1", "annotator-1"]
+    assert [len(mask.answers) for mask in case.masks] == [1, 2]
+    assert [mask.inputs[0].annotator for mask in case.masks] == ["annotator-1", "annotator-1"]
 
 
 @pytest.mark.parametrize("first", [FRONT, None])
@@ -197,10 +198,11 @@ def test_a_task_for_two_people_goes_in_when_both_have_answered_with_the_mask_sub
     place.mask(volume, 2, FRONT, by=place.person("Second"))
     selection = place.export()
     liver = selection.cases[0].masks[1]
-    assert (liver.annotation_id, liver.answers) == (str(first), 2)
+    assert ([one.annotation_id for one in liver.inputs], len(liver.answers)) == ([str(first)], 2)
     manifest = json.loads((place.build(selection)[1] / MANIFEST_NAME).read_bytes())
     assert manifest["choice_rule"].startswith("first submitted: ")
-    assert [mask["answers"] for mask in manifest["cases"][0]["masks"]] == [1, 2]
+    masks = manifest["cases"][0]["masks"]
+    assert [len(mask["inputs"]) + len(mask["others"]) for mask in masks] == [1, 2]
 
 
 def test_the_first_answer_is_waited_for_when_only_the_mask_of_the_second_is_made(place: Place) -> None:
@@ -365,7 +367,18 @@ def test_a_voxel_of_several_labels_belongs_to_the_smallest_one() -> None:
     small[0, 1:3, 2] = True
     expected = large.astype(np.uint8)
     expected[small] = 2
-    labels, overlapping = merge_masks({1: large, 2: small})
+    labels, overlapping = merge_masks({1: large, 2: small}, large.shape)
     np.testing.assert_array_equal(labels, expected)
     assert overlapping == 2
-    np.testing.assert_array_equal(merge_masks({2: small, 1: large})[0], expected)
+    np.testing.assert_array_equal(merge_masks({2: small, 1: large}, large.shape)[0], expected)
+
+
+def test_a_voxel_of_several_labels_belongs_to_the_later_one_where_that_is_asked_for() -> None:
+    everywhere: NDArray[np.bool_] = np.ones((1, 2, 2), bool)
+    corner = np.zeros_like(everywhere)
+    corner[0, 0, 0] = True
+    masks = {1: corner, 2: everywhere}
+    np.testing.assert_array_equal(merge_masks(masks, corner.shape)[0], [[[1, 2], [2, 2]]])
+    np.testing.assert_array_equal(
+        merge_masks(masks, corner.shape, OverlapRule.LABEL_ORDER)[0], [[[2, 2], [2, 2]]]
+    )

@@ -8,8 +8,6 @@ from sqlalchemy.orm import Session
 
 from crowdmask.exports import service
 from crowdmask.exports.builder import build_dataset
-from crowdmask.exports.selection import Selection
-from crowdmask.models import Export
 from crowdmask_ml.nnunet.integrity import verify_integrity
 from crowdmask_worker.context import Effect, JobContext
 
@@ -24,7 +22,7 @@ def handle(context: JobContext) -> Effect:
     """
     export_id = UUID(context.job.payload["export_id"])
     with context.database.read() as session:
-        selection = Selection.from_json(session.get_one(Export, export_id).selection)
+        selection = service.selection_with_masks(session, export_id)
 
     def verify(folder: Path) -> None:
         log.info("nnunet_integrity", job=str(context.job.id), checked=verify_integrity(folder))

@@ -1,4 +1,4 @@
-"""The job ``segment``: the boxes of one submitted revision become a NIfTI mask on the source grid."""
+"""The job ``segment``: boxes become a NIfTI mask on the source grid."""
 
 import hashlib
 import json
@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 
 import crowdmask
 from crowdmask.core import nifti
-from crowdmask.core.completion import Completion
 from crowdmask.core.slicepack import SlicePack
+from crowdmask.exports.service import write_when_masks_are_made
 from crowdmask.models.base import JsonDict
 from crowdmask.segmentations import service
+from crowdmask.segmentations.derived import derived_request, record_derived
 from crowdmask.segmentations.queries import SegmentRequest, segment_request
 from crowdmask_ml.embeddings import EmbeddingCache
 from crowdmask_ml.provenance import completion_parameters
@@ -22,22 +23,25 @@ from crowdmask_worker.context import Effect, JobContext
 
 
 def handle(context: JobContext) -> Effect:
-    """Payload: ``annotation_id``, ``revision``; ``completion`` (default none). Equal ones give the same mask bytes."""
-    annotation_id = UUID(context.job.payload["annotation_id"])
-    revision = int(context.job.payload["revision"])
-    completion = Completion(context.job.payload.get("completion", Completion.NONE))
+    """Payload: ``annotation_id``, ``revision``; or ``derived_mask_id``. Equal inputs give the same mask bytes."""
+    payload = context.job.payload
     with context.database.read() as session:
-        request = segment_request(session, annotation_id=annotation_id, revision=revision)
+        if "derived_mask_id" in payload:
+            request = derived_request(session, UUID(payload["derived_mask_id"]))
+        else:
+            request = segment_request(
+                session, annotation_id=UUID(payload["annotation_id"]), revision=int(payload["revision"])
+            )
     context.storage.verify(request.source_sha256)
     context.storage.verify(request.pack_sha256)
-    segmenter = loaded.segmenter(context.settings.model, context.settings.runtime)
+    segmenter = loaded.segmenter(request.model or context.settings.model, context.settings.runtime)
     with SlicePack.open(context.storage.path(request.pack_sha256)) as pack:
         result = segment_volume(
             pack,
             {request.label_index: request.document},
             segmenter,
             window=request.window,
-            completion=completion,
+            completion=request.completion,
             cache=EmbeddingCache(context.settings.embeddings_dir),
             progress=lambda done, total: context.report(done / max(total, 1)),
         )
@@ -47,19 +51,33 @@ def handle(context: JobContext) -> Effect:
     with context.work_file(".nii.gz") as path:
         nifti.write_mask(path, result.mask, source)
         mask_sha256 = context.storage.put_file(path)
-    provenance = _provenance(request, segmenter, result)
+    return _effect(context, mask_sha256, _provenance(request, segmenter, result), result.seconds)
+
+
+def _effect(context: JobContext, mask_sha256: str, provenance: JsonDict, seconds: float) -> Effect:
+    payload = context.job.payload
 
     def record(session: Session) -> None:
-        service.record_mask(
+        if "derived_mask_id" not in payload:
+            service.record_mask(
+                session,
+                job_id=context.job.id,
+                annotation_id=UUID(payload["annotation_id"]),
+                revision=int(payload["revision"]),
+                model=provenance["model"],
+                mask_sha256=mask_sha256,
+                provenance=provenance,
+                seconds=seconds,
+            )
+            return
+        made = record_derived(
             session,
-            job_id=context.job.id,
-            annotation_id=annotation_id,
-            revision=revision,
-            model=segmenter.name,
+            derived_mask_id=UUID(payload["derived_mask_id"]),
             mask_sha256=mask_sha256,
             provenance=provenance,
-            seconds=result.seconds,
+            seconds=seconds,
         )
+        write_when_masks_are_made(session, made)
 
     return record
 
@@ -80,7 +98,7 @@ def _provenance(request: SegmentRequest, segmenter: Segmenter, result: MaskResul
         "window": request.window.to_json(),
         "completion": result.completion,
         "completion_parameters": completion_parameters(result),
-        "revision": request.revision,
+        **request.origin,
         "source_sha256": request.source_sha256,
         "pack_sha256": request.pack_sha256,
         "boxes_sha256": hashlib.sha256(document.encode()).hexdigest(),

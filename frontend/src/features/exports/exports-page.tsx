@@ -25,7 +25,7 @@ export function ExportsPage() {
   const preview = useQuery({
     queryKey: projectKey(projectId, "exports", "preview"),
     queryFn: ({ signal }) =>
-      unwrap(api.GET("/api/v1/projects/{project_id}/exports/preview", { params, signal })),
+      unwrap(api.POST("/api/v1/projects/{project_id}/exports/preview", { params, signal, body: {} })),
   });
   const datasets = useQuery({
     queryKey: projectKey(projectId, "exports", "list"),

@@ -4,6 +4,8 @@ import type { Tone } from "@/shared/ui/status";
 
 export function exportState(state: Schema<"ExportAnswer">["state"]): { words: string; tone: Tone } {
   switch (state) {
+    case "making":
+      return { words: t`Masks are being made`, tone: "plain" };
     case "queued":
       return { words: t`waits its turn`, tone: "plain" };
     case "running":
