@@ -6,19 +6,25 @@ They put a test where it starts; what the test is about goes through the service
 import hashlib
 from collections.abc import Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from crowdmask.core.dataset_choice import DatasetChoice
 from crowdmask.core.ids import new_id
+from crowdmask.core.labels import LabelSet
 from crowdmask.core.lifecycle import AnnotationState, AssignmentState, JobState, VolumeState
+from crowdmask.core.nnunet_layout import Split
 from crowdmask.core.tracks import empty_document
+from crowdmask.exports.selection import SelectedCase, Selection
 from crowdmask.infra.db import now
 from crowdmask.models import (
     Account,
     Annotation,
     Assignment,
     Base,
+    Export,
     Job,
     JobKind,
     Label,
@@ -176,6 +182,70 @@ def add_job(
             state=JobState.QUEUED,
             max_attempts=max_attempts,
         ),
+    )
+
+
+def add_export(
+    session: Session,
+    project: Project,
+    *,
+    version: int = 1,
+    training: int = 5,
+    folds: int = 2,
+    test: Sequence[Volume] = (),
+    labels: Sequence[str] = ("anterior", "posterior"),
+    pair_id: UUID | None = None,
+    written: bool = True,
+) -> Export:
+    """A frozen dataset by its row alone, with what a training asks of it: no mask, and no folder."""
+    names = [f"case_{number}" for number in range(training)]
+    cases = [_case(name, Split.TRAINING) for name in names]
+    cases += [_case(f"test_{number}", Split.TEST, volume.id) for number, volume in enumerate(test)]
+    label_set = LabelSet.from_names(labels)
+    selection = Selection(
+        crowdmask="0",
+        dataset_name="Dataset501_Test",
+        project_name=project.name,
+        citation="",
+        channel_name="CT",
+        choice=DatasetChoice(),
+        labels=label_set,
+        project_labels={label.name: label.index for label in label_set.labels},
+        ignores=False,
+        cases=tuple(cases),
+        left_out=(),
+        dropped_labels={},
+        folds=({"train": names[1:], "val": names[:1]},) * folds,
+        people={},
+    )
+    return _added(
+        session,
+        Export(
+            project_id=project.id,
+            version=version,
+            name="Test",
+            selection=selection.to_json(),
+            manifest_sha256=_sha256("a manifest") if written else None,
+            created_by=project.created_by,
+            pair_id=pair_id,
+        ),
+    )
+
+
+def _case(name: str, split: Split, volume_id: UUID | None = None) -> SelectedCase:
+    return SelectedCase(
+        case=name,
+        split=split,
+        volume_id=str(volume_id or new_id()),
+        volume_name=name,
+        source_sha256=_sha256(name),
+        affine_assumed=False,
+        volume_index=None,
+        patient="",
+        modality="",
+        licence="",
+        reference=None,
+        masks=(),
     )
 
 

@@ -28,6 +28,7 @@ from crowdmask.progress.changes import event_hub
 from crowdmask.progress.router import router as progress
 from crowdmask.projects.router import router as projects
 from crowdmask.segmentations.router import router as segmentations
+from crowdmask.trainings.router import router as trainings
 from crowdmask.volumes.router import router as volumes
 from crowdmask.web import errors, site
 from crowdmask.web.admission import Admission
@@ -91,6 +92,7 @@ def _api() -> APIRouter:
         annotations,
         segmentations,
         exports,
+        trainings,
         evaluations,
         progress,
     ):

@@ -1,8 +1,9 @@
-"""The embedded platform: one data folder with SQLite, a file broker, one supervised worker, and the server.
+"""The embedded platform: one data folder with SQLite, a file broker, supervised workers, and the server.
 
 What the commands on a data folder share stands here too: import files, wait for jobs, write a dataset.
 """
 
+import importlib.util
 import shutil
 import socket
 import sys
@@ -98,8 +99,8 @@ def serving(settings: Settings, *, exactly: bool = False) -> Iterator[Platform]:
         folder_lock(settings.data_dir, "platform"),
         log_path(settings).open("ab") as log,
         Supervisor([_worker(settings)], output=log) as workers,
-        # By itself: nobody waits for its work, so it may be away.
-        Supervisor(previews, output=log),
+        # By themselves: nobody waits for their work, so they may be away.
+        Supervisor([*previews, *_train_worker(settings)], output=log),
         server(settings, listening),
     ):
         yield replace(platform, workers=workers)
@@ -158,6 +159,14 @@ def running(settings: Settings) -> Iterator[Platform]:
 def log_path(settings: Settings) -> Path:
     """Where the worker of the embedded platform writes."""
     return settings.data_dir / "worker.log"
+
+
+def _train_worker(settings: Settings) -> list[Command]:
+    """A worker for trainings, where nnU-Net is installed. Its own: a training of days holds up no mask."""
+    if importlib.util.find_spec("nnunetv2") is None:
+        return []
+    arguments = [sys.executable, "-m", "crowdmask_worker", "--queues", "train"]
+    return [Command("train worker", arguments, settings.environment())]
 
 
 def _worker(settings: Settings) -> Command:

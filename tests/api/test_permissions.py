@@ -15,6 +15,7 @@ from crowdmask.core.dataset_choice import DatasetChoice
 from crowdmask.core.ids import new_id
 from crowdmask.core.labels import LabelSet
 from crowdmask.core.lifecycle import AnnotationState, AssignmentState
+from crowdmask.core.training import TrainingSettings
 from crowdmask.exports.selection import Selection
 from crowdmask.infra.db import now
 from crowdmask.models import (
@@ -30,6 +31,9 @@ from crowdmask.models import (
     Role,
     Segmentation,
     TokenScope,
+    Training,
+    TrainingStage,
+    TrainingStep,
 )
 from crowdmask.web.permissions import Permission
 from tests import factories
@@ -145,6 +149,16 @@ class World:
             export = _export(project, admin)
             session.add_all([token, invite, picture, segmentation, reference, export])
             session.flush()
+            training, step_job = _training(export), factories.add_job(session)
+            session.add(training)
+            session.flush()
+            step_job.project_id = project.id
+            session.add(
+                TrainingStep(
+                    training_id=training.id, position=0, stage=TrainingStage.PLAN, job_id=step_job.id
+                )
+            )
+            session.flush()
             self.project, self.job = project, job
             self.places: dict[str, Any] = {
                 "project_id": project.id,
@@ -161,6 +175,7 @@ class World:
                 "annotation_id": annotation.id,
                 "segmentation_id": segmentation.id,
                 "export_id": export.id,
+                "training_id": training.id,
                 "job_id": job.id,
             }
             self.bodies: dict[str, Any] = {
@@ -186,6 +201,8 @@ class World:
                 "create_export": {},
                 "create_twin": {},
                 "preview_export": {},
+                "start_training": {},
+                "start_training_pair": {},
                 "preview_mask": {"slice": 0, "boxes": [[0, 0, 1, 1]]},
             }
 
@@ -248,6 +265,16 @@ def _export(project: Project, admin: Account) -> Export:
     )
     return Export(
         project_id=project.id, version=1, name=name, selection=selection.to_json(), created_by=admin.id
+    )
+
+
+def _training(export: Export) -> Training:
+    return Training(
+        project_id=export.project_id,
+        export_id=export.id,
+        name="Training",
+        settings=TrainingSettings().to_json(),
+        created_by=export.created_by,
     )
 
 

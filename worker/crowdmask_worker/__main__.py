@@ -1,6 +1,7 @@
 """``python -m crowdmask_worker --queues cpu,gpu``: one worker, its settings from the environment."""
 
 import argparse
+import importlib.util
 import subprocess
 import sys
 import time
@@ -36,7 +37,7 @@ def main() -> None:
         set_up_logs(log_format=settings.log_format, level=settings.log_level)
         end_with_supervisor(grace_s=settings.soft_shutdown_s + 10.0)
         settings.make_folders()
-        queues = _usable(queues, settings)
+        queues = _usable(_trainable(queues, settings), settings)
         _check_database(settings.database_url)
     except CrowdmaskError as error:
         sys.stderr.write(f"crowdmask_worker: {error}\n")
@@ -45,6 +46,26 @@ def main() -> None:
     from crowdmask_worker.celery_app import run  # after the arguments: a wrong one is refused without Celery
 
     run(settings, queues)
+
+
+def _trainable(queues: list[Queue], settings: Settings) -> list[Queue]:
+    """The queues without that of trainings where nnU-Net is not installed: they wait for a worker that has it.
+
+    Raises:
+        Unavailable: ``nnunet_missing``, when nothing is left to do.
+    """
+    ours = settings.handlers == Settings.model_fields["handlers"].default
+    if Queue.TRAIN not in queues or not ours or importlib.util.find_spec("nnunetv2") is not None:
+        return queues
+    others: list[Queue] = [queue for queue in queues if queue is not Queue.TRAIN]
+    if not others:
+        raise Unavailable(
+            ErrorCode.NNUNET_MISSING,
+            "nnU-Net is not installed, so no training was taken.",
+            hint="pip install 'crowdmask[train]'",
+        )
+    log.error("nnunet_missing", waiting=Queue.TRAIN.value)
+    return others
 
 
 def _usable(queues: list[Queue], settings: Settings) -> list[Queue]:

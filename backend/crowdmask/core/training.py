@@ -8,7 +8,7 @@ from crowdmask.core.errors import ErrorCode, InvalidInput
 
 MOST_EPOCHS = 10_000
 MOST_ITERATIONS = 10_000
-MOST_FOLDS = 20
+MOST_FOLDS = 100
 
 
 class Configuration(StrEnum):

@@ -160,6 +160,11 @@ class Settings(BaseSettings):
         return self.data_dir / "exports"
 
     @property
+    def trainings_dir(self) -> Path:
+        """One folder for each training, with nnU-Net's three in it."""
+        return self.data_dir / "trainings"
+
+    @property
     def work_dir(self) -> Path:
         """For temporary files: on the same file system as the blobs."""
         return self.data_dir / "work"
@@ -171,7 +176,14 @@ class Settings(BaseSettings):
     def make_folders(self) -> None:
         """Create the data folder (only its owner may look inside) and what belongs in it. May be called again."""
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in (self.blobs_dir, self.broker_dir, self.embeddings_dir, self.exports_dir, self.work_dir):
+        for folder in (
+            self.blobs_dir,
+            self.broker_dir,
+            self.embeddings_dir,
+            self.exports_dir,
+            self.trainings_dir,
+            self.work_dir,
+        ):
             folder.mkdir(exist_ok=True)
 
 

@@ -40,7 +40,7 @@ RECHECK_IDLE_S = 30.0
 
 _SEES_ALL = frozenset({Role.ADMIN, Role.REVIEWER, Role.RESEARCHER})
 # What a job's event says of its payload, so that a page knows which of its rows the job is for.
-_SUBJECT_KEYS = ("annotation_id", "volume_id", "export_id", "segmentation_id")
+_SUBJECT_KEYS = ("annotation_id", "volume_id", "export_id", "segmentation_id", "training_id")
 
 
 def event_hub(database: Database) -> EventHub:

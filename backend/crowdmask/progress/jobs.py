@@ -23,6 +23,7 @@ from crowdmask.models import (
     Role,
     Segmentation,
     Task,
+    Training,
     Volume,
 )
 from crowdmask.progress.schemas import JobAnswer
@@ -127,7 +128,9 @@ def _subjects(session: Session, rows: Sequence[Job]) -> dict[UUID, str]:
     scans = _names_of_volumes(session, _ids(rows, "volume_id"))
     versions = _versions(session, _ids(rows, "export_id"))
     evaluated = _names_of_segmentations(session, _ids(rows, "segmentation_id"))
-    return {job.id: _subject(job, {**masks, **scans, **versions, **evaluated}) for job in rows}
+    trainings = _names_of_trainings(session, _ids(rows, "training_id"))
+    names = {**masks, **scans, **versions, **evaluated, **trainings}
+    return {job.id: _subject(job, names) for job in rows}
 
 
 _WORDS = {
@@ -136,6 +139,7 @@ _WORDS = {
     JobKind.EMBED: ("Preparing", "volume_id"),
     JobKind.EXPORT: ("Dataset", "export_id"),
     JobKind.EVALUATE: ("Evaluation", "segmentation_id"),
+    JobKind.TRAIN: ("Training", "training_id"),
 }
 
 
@@ -194,6 +198,13 @@ def _versions(session: Session, export_ids: Collection[UUID]) -> dict[str, str]:
         return {}
     rows = session.execute(sa.select(Export.id, Export.version).where(Export.id.in_(export_ids)))
     return {str(id_): f"version {version}" for id_, version in rows}
+
+
+def _names_of_trainings(session: Session, training_ids: Collection[UUID]) -> dict[str, str]:
+    if not training_ids:
+        return {}
+    rows = session.execute(sa.select(Training.id, Training.name).where(Training.id.in_(training_ids)))
+    return {str(id_): name for id_, name in rows}
 
 
 def _behind(key: str) -> sa.ColumnElement[bool]:

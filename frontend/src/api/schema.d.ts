@@ -333,6 +333,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/exports/{export_id}/training-pair": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Training Pair
+         * @description Train both datasets of a comparison pair with the same settings.
+         */
+        post: operations["start_training_pair"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/{export_id}/trainings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Training
+         * @description Train nnU-Net on a written dataset, by jobs, one step after the other.
+         */
+        post: operations["start_training"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/exports/{export_id}/twin": {
         parameters: {
             query?: never;
@@ -1206,6 +1246,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project_id}/trainings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Trainings
+         * @description The trainings of a project, the newest first.
+         */
+        get: operations["list_trainings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project_id}/volumes": {
         parameters: {
             query?: never;
@@ -1352,6 +1412,66 @@ export interface paths {
          * @description Give me this task. 204: all its places are taken.
          */
         post: operations["claim"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trainings/{training_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Training
+         * @description One training, with the epochs and the end of the log of each step.
+         */
+        get: operations["get_training"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trainings/{training_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Training
+         * @description Stop a training; it can be resumed.
+         */
+        post: operations["cancel_training"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trainings/{training_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Training
+         * @description Go on with a training that failed or was cancelled, from its last checkpoint.
+         */
+        post: operations["resume_training"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1790,6 +1910,12 @@ export interface components {
          */
         Completion: "none" | "fill" | "full";
         /**
+         * Configuration
+         * @description nnU-Net's: one network for slices, one for volumes, one for volumes at a coarser grid.
+         * @enum {string}
+         */
+        Configuration: "2d" | "3d_fullres" | "3d_lowres";
+        /**
          * ConsentAnswer
          * @description ``version`` 0: the project has no text. ``accepted``: by me, in this version.
          */
@@ -1806,12 +1932,34 @@ export interface components {
             /** Version */
             version: number;
         };
+        /**
+         * Device
+         * @description ``auto``: a GPU where the worker has one, else the CPU.
+         * @enum {string}
+         */
+        Device: "auto" | "cpu" | "cuda";
         /** DroppedLabelAnswer */
         DroppedLabelAnswer: {
             /** Label */
             label: string;
             /** Reason */
             reason: string;
+        };
+        /**
+         * EpochAnswer
+         * @description An epoch that ended; ``pseudo_dice`` by label in their order, over patches of the validation cases.
+         */
+        EpochAnswer: {
+            /** Number */
+            number: number;
+            /** Pseudo Dice */
+            pseudo_dice: (number | null)[];
+            /** Seconds */
+            seconds: number;
+            /** Train Loss */
+            train_loss: number | null;
+            /** Val Loss */
+            val_loss: number | null;
         };
         /**
          * ErrorCode
@@ -3106,6 +3254,191 @@ export interface components {
          */
         TokenScope: "read" | "write";
         /**
+         * TrainingAnswer
+         * @description ``scored``: labels of test scans with scores. Trainings of one comparison share ``pair_id``.
+         */
+        TrainingAnswer: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /** Dataset Name */
+            dataset_name: string;
+            /** Dataset Version */
+            dataset_version: number;
+            /** Error */
+            error: string | null;
+            /**
+             * Export Id
+             * Format: uuid
+             */
+            export_id: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Pair Id */
+            pair_id: string | null;
+            /** Progress */
+            progress: number;
+            /** Scored */
+            scored: number;
+            settings: components["schemas"]["TrainingSettingsAnswer"];
+            state: components["schemas"]["TrainingState"];
+            /** Steps */
+            steps: components["schemas"]["TrainingStepAnswer"][];
+        };
+        /**
+         * TrainingDetails
+         * @description One training with what each step printed; ``labels``: those of ``pseudo_dice``, in its order.
+         */
+        TrainingDetails: {
+            /** Labels */
+            labels: string[];
+            /** Steps */
+            steps: components["schemas"]["TrainingStepDetails"][];
+            training: components["schemas"]["TrainingAnswer"];
+        };
+        /**
+         * TrainingForm
+         * @description ``name``: null for one made of the dataset's and the configuration.
+         */
+        TrainingForm: {
+            /** Name */
+            name?: string | null;
+            /**
+             * @default {
+             *       "configuration": "3d_fullres",
+             *       "device": "auto",
+             *       "epochs": 1000,
+             *       "folds": [],
+             *       "iterations": 250,
+             *       "mirroring": false,
+             *       "small": false
+             *     }
+             */
+            settings: components["schemas"]["TrainingSettingsForm"];
+        };
+        /** TrainingPairForm */
+        TrainingPairForm: {
+            /**
+             * @default {
+             *       "configuration": "3d_fullres",
+             *       "device": "auto",
+             *       "epochs": 1000,
+             *       "folds": [],
+             *       "iterations": 250,
+             *       "mirroring": false,
+             *       "small": false
+             *     }
+             */
+            settings: components["schemas"]["TrainingSettingsForm"];
+        };
+        /** TrainingSettingsAnswer */
+        TrainingSettingsAnswer: {
+            configuration: components["schemas"]["Configuration"];
+            device: components["schemas"]["Device"];
+            /** Epochs */
+            epochs: number;
+            /** Folds */
+            folds: number[];
+            /** Iterations */
+            iterations: number;
+            /** Mirroring */
+            mirroring: boolean;
+            /** Small */
+            small: boolean;
+        };
+        /**
+         * TrainingSettingsForm
+         * @description The defaults are the paper's. ``folds``: empty for all of the dataset's. ``small``: a tiny network, to try the way
+         *     from end to end on a CPU; it learns nothing of use.
+         */
+        TrainingSettingsForm: {
+            /** @default 3d_fullres */
+            configuration: components["schemas"]["Configuration"];
+            /** @default auto */
+            device: components["schemas"]["Device"];
+            /**
+             * Epochs
+             * @default 1000
+             */
+            epochs: number;
+            /**
+             * Folds
+             * @default []
+             */
+            folds: number[];
+            /**
+             * Iterations
+             * @default 250
+             */
+            iterations: number;
+            /**
+             * Mirroring
+             * @default false
+             */
+            mirroring: boolean;
+            /**
+             * Small
+             * @default false
+             */
+            small: boolean;
+        };
+        /**
+         * TrainingStage
+         * @enum {string}
+         */
+        TrainingStage: "plan" | "train" | "predict";
+        /**
+         * TrainingState
+         * @description Of a training and of each of its steps; derived from jobs, never stored. ``waiting``: for the step before it.
+         * @enum {string}
+         */
+        TrainingState: "waiting" | "queued" | "running" | "done" | "failed" | "cancelled";
+        /**
+         * TrainingStepAnswer
+         * @description ``error``: why it failed, or what it waits for.
+         */
+        TrainingStepAnswer: {
+            /** Error */
+            error: string | null;
+            /** Fold */
+            fold: number | null;
+            /** Position */
+            position: number;
+            /** Progress */
+            progress: number;
+            stage: components["schemas"]["TrainingStage"];
+            state: components["schemas"]["TrainingState"];
+        };
+        /**
+         * TrainingStepDetails
+         * @description ``log``: the end of what nnU-Net printed.
+         */
+        TrainingStepDetails: {
+            /** Epochs */
+            epochs: components["schemas"]["EpochAnswer"][];
+            /** Error */
+            error: string | null;
+            /** Fold */
+            fold: number | null;
+            /** Log */
+            log: string;
+            /** Position */
+            position: number;
+            /** Progress */
+            progress: number;
+            stage: components["schemas"]["TrainingStage"];
+            state: components["schemas"]["TrainingState"];
+        };
+        /**
          * Twin
          * @description The other arm of a comparison: the same volumes and splits with the reference's labels, or only the volumes that are
          *     complete, with the same test set.
@@ -3820,6 +4153,76 @@ export interface operations {
                 };
                 content: {
                     "application/zip": unknown;
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_training_pair: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrainingPairForm"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingAnswer"][];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_training: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrainingForm"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingAnswer"];
                 };
             };
             /** @description Refused. */
@@ -5573,6 +5976,37 @@ export interface operations {
             };
         };
     };
+    list_trainings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingAnswer"][];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_volumes: {
         parameters: {
             query?: {
@@ -5870,6 +6304,99 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_training: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                training_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingDetails"];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_training: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                training_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingAnswer"];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_training: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                training_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingAnswer"];
+                };
             };
             /** @description Refused. */
             default: {

@@ -1,0 +1,208 @@
+"""Reading trainings, and what the worker needs to know to do one step."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from crowdmask.accounts.actor import Actor
+from crowdmask.core.errors import ErrorCode, NotFound
+from crowdmask.core.lifecycle import JobState
+from crowdmask.core.training import TrainingSettings
+from crowdmask.exports.queries import EXPORTS
+from crowdmask.models import Account, Export, Job, Training, TrainingScore, TrainingStage, TrainingStep
+from crowdmask.projects.policy import require_role
+from crowdmask.projects.queries import takes_part
+from crowdmask.trainings.dataset import TrainedDataset
+from crowdmask.trainings.schemas import (
+    EpochAnswer,
+    TrainingAnswer,
+    TrainingDetails,
+    TrainingSettingsAnswer,
+    TrainingState,
+    TrainingStepAnswer,
+    TrainingStepDetails,
+)
+
+_STATES = {
+    JobState.QUEUED: TrainingState.QUEUED,
+    JobState.RUNNING: TrainingState.RUNNING,
+    JobState.DONE: TrainingState.DONE,
+    JobState.DEAD: TrainingState.FAILED,
+    JobState.CANCELLED: TrainingState.CANCELLED,
+}
+
+
+@dataclass(frozen=True)
+class StepRequest:
+    """One step of a training, with all that it takes to do it. ``folds``: all that the training trains."""
+
+    training_id: UUID
+    step_id: UUID
+    stage: TrainingStage
+    fold: int | None
+    folds: tuple[int, ...]
+    settings: TrainingSettings
+    export_id: UUID
+    dataset: TrainedDataset
+
+
+def training_answers(session: Session, actor: Actor, *, project_id: UUID) -> list[TrainingAnswer]:
+    """The trainings of a project, the newest first.
+
+    Raises:
+        NotFound, NotAllowed: the actor is neither admin nor researcher of the project.
+    """
+    require_role(session, actor, project_id, *EXPORTS)
+    return _answers(session, Training.project_id == project_id)
+
+
+def training_answer(session: Session, actor: Actor, *, training_id: UUID) -> TrainingAnswer:
+    """One training and how far it is.
+
+    Raises:
+        NotFound, NotAllowed: there is no such training for the actor, who is neither admin nor researcher of its project.
+    """
+    training = visible_training(session, actor, training_id)
+    (answer,) = _answers(session, Training.id == training.id)
+    return answer
+
+
+def training_details(session: Session, actor: Actor, *, training_id: UUID) -> TrainingDetails:
+    """One training, with the epochs and the end of the log of each step. Errors as ``training_answer``."""
+    training = visible_training(session, actor, training_id)
+    (answer,) = _answers(session, Training.id == training.id)
+    steps = steps_of(session, training_id)
+    export = session.get_one(Export, training.export_id)
+    return TrainingDetails(
+        training=answer,
+        labels=[label.name for label in TrainedDataset.of(export).labels.labels],
+        steps=[
+            TrainingStepDetails(
+                **told.model_dump(),
+                log=step.log,
+                epochs=[EpochAnswer.model_validate(epoch) for epoch in step.epochs],
+            )
+            for told, step in zip(answer.steps, steps, strict=True)
+        ],
+    )
+
+
+def visible_training(session: Session, actor: Actor, training_id: UUID) -> Training:
+    """The training, for the admins and researchers of its project.
+
+    Raises:
+        NotFound: ``not_found``, also for who is no member.
+        NotAllowed: ``not_allowed`` for members with another role.
+    """
+    training = session.scalar(
+        sa.select(Training).where(Training.id == training_id, takes_part(actor, Training.project_id))
+    )
+    if training is None:
+        raise NotFound(ErrorCode.NOT_FOUND, f"There is no training {training_id}.")
+    require_role(session, actor, training.project_id, *EXPORTS)
+    return training
+
+
+def steps_of(session: Session, training_id: UUID) -> Sequence[TrainingStep]:
+    """The steps of a training in their order."""
+    return session.scalars(
+        sa.select(TrainingStep)
+        .where(TrainingStep.training_id == training_id)
+        .order_by(TrainingStep.position)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def step_request(session: Session, *, step_id: UUID) -> StepRequest:
+    """Gather the inputs of a train job, for a worker, which has no actor.
+
+    Raises:
+        NotFound: ``not_found`` when there is no such step any more.
+    """
+    step = session.get(TrainingStep, step_id)
+    if step is None:
+        raise NotFound(ErrorCode.NOT_FOUND, f"There is no step {step_id} of a training.")
+    training = session.get_one(Training, step.training_id)
+    return StepRequest(
+        training_id=training.id,
+        step_id=step.id,
+        stage=step.stage,
+        fold=step.fold,
+        folds=tuple(one.fold for one in steps_of(session, training.id) if one.fold is not None),
+        settings=TrainingSettings.from_json(training.settings),
+        export_id=training.export_id,
+        dataset=TrainedDataset.of(session.get_one(Export, training.export_id)),
+    )
+
+
+def _answers(session: Session, which: sa.ColumnElement[bool]) -> list[TrainingAnswer]:
+    rows = session.execute(
+        sa.select(Training, Export, Account.name)
+        .join(Export, Export.id == Training.export_id)
+        .join(Account, Account.id == Training.created_by)
+        .where(which)
+        .order_by(Training.created_at.desc(), Training.id.desc())
+    ).all()
+    ids = [training.id for training, _, _ in rows]
+    steps = _steps(session, ids)
+    counted = session.execute(
+        sa.select(TrainingScore.training_id, sa.func.count())
+        .where(TrainingScore.training_id.in_(ids))
+        .group_by(TrainingScore.training_id)
+    )
+    scored = dict(iter(counted))
+    return [
+        _answer(training, export, name, steps[training.id], scored.get(training.id, 0))
+        for training, export, name in rows
+    ]
+
+
+def _steps(session: Session, training_ids: Sequence[UUID]) -> defaultdict[UUID, list[TrainingStepAnswer]]:
+    """Without logs and epochs, which may be long."""
+    rows = session.execute(
+        sa.select(TrainingStep.training_id, TrainingStep.position, TrainingStep.stage, TrainingStep.fold, Job)
+        .outerjoin(Job, Job.id == TrainingStep.job_id)
+        .where(TrainingStep.training_id.in_(training_ids))
+        .order_by(TrainingStep.position)
+    )
+    found: defaultdict[UUID, list[TrainingStepAnswer]] = defaultdict(list)
+    for training_id, position, stage, fold, job in rows:
+        found[training_id].append(
+            TrainingStepAnswer(
+                position=position,
+                stage=stage,
+                fold=fold,
+                state=TrainingState.WAITING if job is None else _STATES[job.state],
+                progress=0.0 if job is None else job.progress,
+                # Of a waiting job: what is missing for now, as room on the disk.
+                error=None if job is None or job.state is JobState.RUNNING else job.error_text,
+            )
+        )
+    return found
+
+
+def _answer(
+    training: Training, export: Export, created_by: str, steps: list[TrainingStepAnswer], scored: int
+) -> TrainingAnswer:
+    # Steps follow each other: the first that is not done says how the training is.
+    current = next((step for step in steps if step.state is not TrainingState.DONE), None)
+    return TrainingAnswer(
+        id=training.id,
+        name=training.name,
+        export_id=training.export_id,
+        dataset_name=TrainedDataset.of(export).name,
+        dataset_version=export.version,
+        pair_id=training.pair_id,
+        settings=TrainingSettingsAnswer.of(TrainingSettings.from_json(training.settings)),
+        state=TrainingState.DONE if current is None else current.state,
+        progress=sum(step.progress for step in steps) / len(steps),
+        error=None if current is None else current.error,
+        steps=steps,
+        scored=scored,
+        created_by=created_by,
+        created_at=training.created_at,
+    )

@@ -1,0 +1,59 @@
+"""Trainings of nnU-Net on frozen datasets."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from crowdmask.accounts.deps import CurrentActor
+from crowdmask.trainings import queries, service
+from crowdmask.trainings.schemas import TrainingAnswer, TrainingDetails, TrainingForm, TrainingPairForm
+from crowdmask.web.permissions import Permission, needs
+from crowdmask.web.sessions import ReadSession, WriteSession
+
+router = APIRouter(tags=["trainings"])
+
+
+@router.get("/projects/{project_id}/trainings", **needs(Permission.EXPORTS))
+def list_trainings(project_id: UUID, session: ReadSession, actor: CurrentActor) -> list[TrainingAnswer]:
+    """The trainings of a project, the newest first."""
+    return queries.training_answers(session, actor, project_id=project_id)
+
+
+@router.post("/exports/{export_id}/trainings", status_code=201, **needs(Permission.EXPORTS))
+def start_training(
+    export_id: UUID, form: TrainingForm, session: WriteSession, actor: CurrentActor
+) -> TrainingAnswer:
+    """Train nnU-Net on a written dataset, by jobs, one step after the other."""
+    training = service.start_training(
+        session, actor, export_id=export_id, settings=form.settings.settings(), name=form.name
+    )
+    return queries.training_answer(session, actor, training_id=training.id)
+
+
+@router.post("/exports/{export_id}/training-pair", status_code=201, **needs(Permission.EXPORTS))
+def start_training_pair(
+    export_id: UUID, form: TrainingPairForm, session: WriteSession, actor: CurrentActor
+) -> list[TrainingAnswer]:
+    """Train both datasets of a comparison pair with the same settings."""
+    pair = service.start_pair(session, actor, export_id=export_id, settings=form.settings.settings())
+    return [queries.training_answer(session, actor, training_id=training.id) for training in pair]
+
+
+@router.get("/trainings/{training_id}", **needs(Permission.EXPORTS))
+def get_training(training_id: UUID, session: ReadSession, actor: CurrentActor) -> TrainingDetails:
+    """One training, with the epochs and the end of the log of each step."""
+    return queries.training_details(session, actor, training_id=training_id)
+
+
+@router.post("/trainings/{training_id}/cancel", **needs(Permission.EXPORTS))
+def cancel_training(training_id: UUID, session: WriteSession, actor: CurrentActor) -> TrainingAnswer:
+    """Stop a training; it can be resumed."""
+    service.cancel_training(session, actor, training_id=training_id)
+    return queries.training_answer(session, actor, training_id=training_id)
+
+
+@router.post("/trainings/{training_id}/resume", **needs(Permission.EXPORTS))
+def resume_training(training_id: UUID, session: WriteSession, actor: CurrentActor) -> TrainingAnswer:
+    """Go on with a training that failed or was cancelled, from its last checkpoint."""
+    service.resume_training(session, actor, training_id=training_id)
+    return queries.training_answer(session, actor, training_id=training_id)

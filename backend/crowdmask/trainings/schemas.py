@@ -1,0 +1,127 @@
+"""Forms and answers of trainings."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import Field
+
+from crowdmask.core.training import (
+    MOST_EPOCHS,
+    MOST_FOLDS,
+    MOST_ITERATIONS,
+    Configuration,
+    Device,
+    TrainingSettings,
+)
+from crowdmask.models.training import TrainingStage
+from crowdmask.web.forms import Answer, Form, Name, Time
+
+
+class TrainingState(StrEnum):
+    """Of a training and of each of its steps; derived from jobs, never stored. ``waiting``: for the step before it."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class TrainingSettingsForm(Form):
+    """The defaults are the paper's. ``folds``: empty for all of the dataset's. ``small``: a tiny network, to try the way
+    from end to end on a CPU; it learns nothing of use."""
+
+    configuration: Configuration = Configuration.FULLRES
+    folds: Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=MOST_FOLDS)], ...], Field(max_length=MOST_FOLDS)
+    ] = ()
+    epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] = 1000
+    iterations: Annotated[int, Field(ge=1, le=MOST_ITERATIONS)] = 250
+    device: Device = Device.AUTO
+    mirroring: bool = False
+    small: bool = False
+
+    def settings(self) -> TrainingSettings:
+        return TrainingSettings(**self.model_dump())
+
+
+class TrainingForm(Form):
+    """``name``: null for one made of the dataset's and the configuration."""
+
+    name: Name | None = None
+    settings: TrainingSettingsForm = TrainingSettingsForm()
+
+
+class TrainingPairForm(Form):
+    settings: TrainingSettingsForm = TrainingSettingsForm()
+
+
+class TrainingSettingsAnswer(Answer):
+    configuration: Configuration
+    folds: list[int]
+    epochs: int
+    iterations: int
+    device: Device
+    mirroring: bool
+    small: bool
+
+    @classmethod
+    def of(cls, settings: TrainingSettings) -> Self:
+        return cls(**settings.to_json())
+
+
+class EpochAnswer(Answer):
+    """An epoch that ended; ``pseudo_dice`` by label in their order, over patches of the validation cases."""
+
+    number: int
+    train_loss: float | None
+    val_loss: float | None
+    pseudo_dice: list[float | None]
+    seconds: float
+
+
+class TrainingStepAnswer(Answer):
+    """``error``: why it failed, or what it waits for."""
+
+    position: int
+    stage: TrainingStage
+    fold: int | None
+    state: TrainingState
+    progress: float
+    error: str | None
+
+
+class TrainingStepDetails(TrainingStepAnswer):
+    """``log``: the end of what nnU-Net printed."""
+
+    log: str
+    epochs: list[EpochAnswer]
+
+
+class TrainingAnswer(Answer):
+    """``scored``: labels of test scans with scores. Trainings of one comparison share ``pair_id``."""
+
+    id: UUID
+    name: str
+    export_id: UUID
+    dataset_name: str
+    dataset_version: int
+    pair_id: UUID | None
+    settings: TrainingSettingsAnswer
+    state: TrainingState
+    progress: float
+    error: str | None
+    steps: list[TrainingStepAnswer]
+    scored: int
+    created_by: str
+    created_at: Time
+
+
+class TrainingDetails(Answer):
+    """One training with what each step printed; ``labels``: those of ``pseudo_dice``, in its order."""
+
+    training: TrainingAnswer
+    labels: list[str]
+    steps: list[TrainingStepDetails]

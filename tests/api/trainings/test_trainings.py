@@ -1,0 +1,275 @@
+"""Trainings: what can be started, how the steps follow each other, and what is told of them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from crowdmask import jobs
+from crowdmask.accounts.actor import Actor
+from crowdmask.core import metrics
+from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput, NotAllowed, NotFound
+from crowdmask.core.ids import new_id
+from crowdmask.core.lifecycle import JobState
+from crowdmask.core.training import Configuration, TrainingSettings
+from crowdmask.infra.db import Database
+from crowdmask.models import Export, Job, JobKind, Project, Queue, Role, TrainingScore, TrainingStage, Volume
+from crowdmask.trainings import queries, service
+from crowdmask.trainings.schemas import TrainingAnswer, TrainingState
+from crowdmask.trainings.service import ScoredLabel
+from tests import factories
+from tests.api.server import AppServer
+
+QUICK = TrainingSettings(Configuration.FLAT, epochs=2, iterations=3, small=True)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A project with a researcher, and datasets as a test needs them."""
+
+    database: Database
+    researcher: Actor
+    project: Project
+    test_volume: Volume
+
+    def dataset(self, *, tested: bool = True, **kind: Any) -> UUID:
+        with self.database.write() as session:
+            version = 1 + len(session.scalars(sa.select(Export)).all())
+            test = (self.test_volume,) if tested else ()
+            return factories.add_export(session, self.project, version=version, test=test, **kind).id
+
+    def start(self, export_id: UUID, settings: TrainingSettings = QUICK, actor: Actor | None = None) -> UUID:
+        with self.database.write() as session:
+            return service.start_training(
+                session, actor or self.researcher, export_id=export_id, settings=settings
+            ).id
+
+    def told(self, training_id: UUID) -> TrainingAnswer:
+        with self.database.read() as session:
+            return queries.training_answer(session, self.researcher, training_id=training_id)
+
+    def work(self) -> UUID:
+        """Do the next due step as a worker would; returns its id."""
+        with self.database.write() as session:
+            job = jobs.claim(session, [Queue.TRAIN], owner="worker", lease_s=60)
+            assert job is not None
+            step_id = UUID(job.payload["step_id"])
+            jobs.complete(session, job)
+            service.record_step(session, step_id=step_id)
+            return step_id
+
+    def fail(self) -> None:
+        with self.database.write() as session:
+            job = jobs.claim(session, [Queue.TRAIN], owner="worker", lease_s=60)
+            assert job is not None
+            session.execute(
+                sa.update(Job)
+                .where(Job.id == job.id)
+                .values(state=JobState.DEAD, error_text="It broke.", lease_owner=None, lease_until=None)
+            )
+
+    def jobs(self) -> list[tuple[JobKind, JobState]]:
+        with self.database.read() as session:
+            rows = session.execute(sa.select(Job.kind, Job.state).order_by(Job.created_at, Job.id))
+            return [(kind, state) for kind, state in rows]
+
+
+@pytest.fixture
+def place(database: Database) -> Place:
+    with database.write() as session:
+        admin = factories.add_account(session)
+        project = factories.add_project(session, admin)
+        researcher = factories.add_account(session, name="Researcher")
+        factories.add_member(session, project, researcher, role=Role.RESEARCHER)
+        volume = factories.add_volume(session, project)
+    return Place(database, Actor(researcher.id), project, volume)
+
+
+def _states(training: TrainingAnswer) -> list[str]:
+    return [step.state.value for step in training.steps]
+
+
+def test_each_step_is_a_job_that_the_step_before_it_asks_for(place: Place) -> None:
+    training_id = place.start(place.dataset(folds=2))
+    told = place.told(training_id)
+    assert [(step.stage, step.fold) for step in told.steps] == [
+        (TrainingStage.PLAN, None),
+        (TrainingStage.TRAIN, 0),
+        (TrainingStage.TRAIN, 1),
+        (TrainingStage.PREDICT, None),
+    ]
+    assert (told.state, told.name) == (TrainingState.QUEUED, "Dataset501_Test 2d")
+    assert place.jobs() == [(JobKind.TRAIN, JobState.QUEUED)]
+    place.work()
+    assert _states(place.told(training_id)) == ["done", "queued", "waiting", "waiting"]
+    for _ in range(3):
+        place.work()
+    told = place.told(training_id)
+    assert (told.state, told.progress) == (TrainingState.DONE, 1.0)
+    assert place.jobs() == [(JobKind.TRAIN, JobState.DONE)] * 4
+
+
+def test_a_step_whose_job_runs_twice_asks_for_one_next_step(place: Place) -> None:
+    place.start(place.dataset())
+    step_id = place.work()
+    with place.database.write() as session:
+        service.record_step(session, step_id=step_id)
+    assert len(place.jobs()) == 2
+
+
+def test_only_the_folds_that_were_asked_for_are_trained_and_without_a_test_set_nothing_is_predicted(
+    place: Place,
+) -> None:
+    settings = TrainingSettings(folds=(2, 0))
+    told = place.told(place.start(place.dataset(folds=3, tested=False), settings))
+    assert [step.fold for step in told.steps] == [None, 0, 2]
+    with place.database.read() as session:
+        step_id = session.scalars(sa.select(Job)).one().payload["step_id"]
+        request = queries.step_request(session, step_id=UUID(step_id))
+    assert (request.folds, request.stage, request.settings) == ((0, 2), TrainingStage.PLAN, settings)
+    assert request.dataset.test_cases == ()
+
+
+def test_a_dataset_without_folds_gets_nnunets_own_five_if_it_has_scans_for_them(place: Place) -> None:
+    told = place.told(place.start(place.dataset(folds=0, training=5)))
+    assert [step.fold for step in told.steps] == [None, 0, 1, 2, 3, 4, None]
+    with pytest.raises(InvalidInput, match="4 training scans") as refused:
+        place.start(place.dataset(folds=0, training=4))
+    assert refused.value.code is ErrorCode.OPTION_INVALID
+
+
+def test_what_cannot_be_trained_is_refused_before_anything_is_asked_for(place: Place) -> None:
+    with pytest.raises(InvalidInput, match="no fold 2: it has 2"):
+        place.start(place.dataset(folds=2), TrainingSettings(folds=(2,)))
+    with pytest.raises(Conflict) as refused:
+        place.start(place.dataset(written=False))
+    assert refused.value.code is ErrorCode.NOT_OPEN
+    with pytest.raises(InvalidInput, match="no twin to be compared with"), place.database.write() as session:
+        service.start_pair(session, place.researcher, export_id=place.dataset(), settings=QUICK)
+    assert place.jobs() == []
+
+
+def test_who_may_not_train_starts_nothing(place: Place) -> None:
+    export_id = place.dataset()
+    with place.database.write() as session:
+        stranger = factories.add_account(session, name="Stranger")
+        annotator = factories.add_account(session, name="Annotator")
+        factories.add_member(session, place.project, annotator)
+    with pytest.raises(NotFound):
+        place.start(export_id, actor=Actor(stranger.id))
+    with pytest.raises(NotAllowed):
+        place.start(export_id, actor=Actor(annotator.id))
+
+
+def test_both_sides_of_a_comparison_are_started_with_the_same_settings(place: Place) -> None:
+    pair_id = new_id()
+    crowd, reference = place.dataset(pair_id=pair_id), place.dataset(pair_id=pair_id)
+    place.dataset(pair_id=new_id())
+    with place.database.write() as session:
+        pair = service.start_pair(session, place.researcher, export_id=reference, settings=QUICK)
+        assert [training.export_id for training in pair] == [crowd, reference]
+        assert {training.pair_id for training in pair} == {pair_id}
+        assert pair[0].settings == pair[1].settings == QUICK.to_json()
+
+
+def test_a_training_that_is_cancelled_or_failed_is_resumed_where_it_was(place: Place) -> None:
+    training_id = place.start(place.dataset())
+    place.work()
+
+    def change(verb: Any) -> TrainingAnswer:
+        with place.database.write() as session:
+            verb(session, place.researcher, training_id=training_id)
+        return place.told(training_id)
+
+    with pytest.raises(Conflict) as refused:
+        change(service.resume_training)
+    assert refused.value.code is ErrorCode.TRANSITION_INVALID
+    assert change(service.cancel_training).state is TrainingState.CANCELLED
+    assert change(service.resume_training).state is TrainingState.QUEUED
+    place.fail()
+    told = place.told(training_id)
+    assert (told.state, told.error) == (TrainingState.FAILED, "It broke.")
+    assert _states(told)[:2] == ["done", "failed"]
+    with pytest.raises(Conflict):
+        change(service.cancel_training)
+    assert change(service.resume_training).state is TrainingState.QUEUED
+    for _ in range(3):
+        place.work()
+    with pytest.raises(Conflict):
+        change(service.resume_training)
+
+
+def test_what_a_step_printed_and_its_epochs_are_told(place: Place) -> None:
+    training_id = place.start(place.dataset())
+    place.work()
+    step_id = place.work()
+    epoch = {"number": 0, "train_loss": 1.5, "val_loss": None, "pseudo_dice": [0.5, None], "seconds": 2.0}
+    with place.database.write() as session:
+        service.record_progress(session, step_id=step_id, log="Epoch 0\n", epochs=[epoch])
+    with place.database.read() as session:
+        told = queries.training_details(session, place.researcher, training_id=training_id)
+    assert told.labels == ["anterior", "posterior"]
+    assert told.steps[1].log == "Epoch 0\n"
+    assert [one.model_dump() for one in told.steps[1].epochs] == [epoch]
+    assert told.steps[0].epochs == []
+
+
+def _scored(volume: Volume, dice: Sequence[float]) -> list[ScoredLabel]:
+    found = []
+    for index, share in enumerate(dice, start=1):
+        mask = np.zeros((2, 4, 5), bool)
+        mask.flat[: round(20 * share)] = True
+        scores = metrics.score(mask, np.zeros_like(mask) if share == 0 else mask, (1.0, 1.0, 2.0))
+        found.append(ScoredLabel("test_0", volume.id, index, f"label {index}", scores, 0.002, "ab" * 32))
+    return found
+
+
+def test_scores_of_the_test_set_are_kept_once_and_undefined_ones_are_null(place: Place) -> None:
+    training_id = place.start(place.dataset())
+    for _ in range(2):
+        with place.database.write() as session:
+            service.record_scores(
+                session, training_id=training_id, scored=_scored(place.test_volume, [0.5, 0])
+            )
+    with place.database.read() as session:
+        first, second = session.scalars(sa.select(TrainingScore).order_by(TrainingScore.label_index))
+    assert (first.volume_dice, first.slices_predicted, first.volume_id) == (1.0, 1, place.test_volume.id)
+    assert math.isclose(first.predicted_ml or 0, 0.02)
+    assert (second.volume_dice, second.hd95_mm, second.predicted_ml) == (None, None, 0.0)
+    assert place.told(training_id).scored == 2
+
+
+def test_a_researcher_starts_watches_stops_and_resumes_through_the_api(server: AppServer) -> None:
+    with server.database.write() as session:
+        person = factories.add_account(session)
+        project = factories.add_project(session, person)
+        volume = factories.add_volume(session, project)
+        pair_id = new_id()
+        export = factories.add_export(session, project, test=(volume,), pair_id=pair_id)
+        factories.add_export(session, project, version=2, test=(volume,), pair_id=pair_id)
+    page = server.sign_in_by_cookie(person)
+    form = {"name": "First", "settings": {"configuration": "2d", "folds": [1], "epochs": 4, "small": True}}
+    made = page.post(f"/api/v1/exports/{export.id}/trainings", json=form)
+    assert made.status_code == 201, made.text
+    training = made.json()
+    assert (training["name"], training["state"], training["scored"]) == ("First", "queued", 0)
+    assert training["settings"] == {
+        "configuration": "2d", "folds": [1], "epochs": 4, "iterations": 250, "device": "auto", "mirroring": False,
+        "small": True,
+    }  # fmt: skip
+    assert page.post(f"/api/v1/exports/{export.id}/trainings", json={"epochs": 0}).status_code == 422
+    address = f"/api/v1/trainings/{training['id']}"
+    assert page.post(f"{address}/cancel").json()["state"] == "cancelled"
+    assert page.post(f"{address}/resume").json()["state"] == "queued"
+    assert page.get(address).json()["steps"][0]["log"] == ""
+    pair = page.post(f"/api/v1/exports/{export.id}/training-pair", json={})
+    assert [one["pair_id"] for one in pair.json()] == [str(pair_id)] * 2
+    listed = page.get(f"/api/v1/projects/{project.id}/trainings").json()
+    assert [one["dataset_version"] for one in listed] == [2, 1, 1]
+    described = page.get(f"/api/v1/projects/{project.id}/jobs").json()["items"]
+    assert "Training: First" in {job["subject"] for job in described}
