@@ -3,7 +3,7 @@ import { formatter } from "@lingui/format-po";
 
 const ADMIN = [
   "src/app/routes/admin",
-  ...["projects", "volumes", "members", "progress", "exports", "evaluations", "jobs"].map(
+  ...["projects", "volumes", "members", "progress", "quality", "exports", "evaluations", "jobs"].map(
     (feature) => `src/features/${feature}`,
   ),
 ];

@@ -44,11 +44,12 @@ def upgrade() -> None:
     with _changed("job") as table:
         _allow_kinds(table, "ingest", "embed", "segment", "export", "evaluate", "train")
     _create_derived_mask()
+    _create_mask_agreement()
     _create_training()
 
 
 def downgrade() -> None:
-    for name in ("training_score", "training_step", "training", "derived_mask"):
+    for name in ("training_score", "training_step", "training", "mask_agreement", "derived_mask"):
         op.drop_table(name)
     op.execute("DELETE FROM job WHERE kind = 'train'")
     with _changed("job") as table:
@@ -86,6 +87,21 @@ def _create_derived_mask() -> None:
         sa.UniqueConstraint("key", name=op.f("uq_derived_mask_key")),
     )
     op.create_index(op.f("ix_derived_mask_volume_id"), "derived_mask", ["volume_id"])
+
+
+def _create_mask_agreement() -> None:
+    op.create_table(
+        "mask_agreement",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("one_sha256", sa.String(length=64), nullable=False),
+        sa.Column("other_sha256", sa.String(length=64), nullable=False),
+        sa.Column("volume_dice", sa.Float(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mask_agreement")),
+        sa.UniqueConstraint(
+            "one_sha256", "other_sha256", name=op.f("uq_mask_agreement_one_sha256_other_sha256")
+        ),
+    )
 
 
 def _create_training() -> None:

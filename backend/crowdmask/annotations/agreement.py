@@ -28,14 +28,20 @@ class SubmittedWork:
 
 
 @dataclass(frozen=True, eq=False)
-class ComparedWork:
-    """Two people's work on the same task; ``one`` was submitted first."""
+class AnsweredTask:
+    """A task and the work that was submitted of it, the first first."""
 
     volume: Volume
     label: Label
-    one: SubmittedWork
-    other: SubmittedWork
-    agreement: Agreement
+    works: tuple[SubmittedWork, ...]
+
+    @property
+    def pairs(self) -> list[tuple[SubmittedWork, SubmittedWork, Agreement]]:
+        """Every two people's work and how far they agree."""
+        return [
+            (one, other, agreement(one.document, other.document))
+            for one, other in combinations(self.works, 2)
+        ]
 
 
 def agreements(session: Session, *, project_id: UUID) -> dict[tuple[UUID, int], float]:
@@ -44,27 +50,17 @@ def agreements(session: Session, *, project_id: UUID) -> dict[tuple[UUID, int], 
     It is the mean over every two of them of ``Agreement.box_score``; NaN for work of a single person.
     """
     return {
-        (volume.id, label.index): _mean_score(works)
-        for volume, label, works in _submitted_tasks(session, project_id)
+        (task.volume.id, task.label.index): fmean(scores) if scores else float("nan")
+        for task in answered_tasks(session, project_id=project_id)
+        for scores in [[found.box_score for _, _, found in task.pairs]]
     }
 
 
-def compared_work(session: Session, *, project_id: UUID) -> list[ComparedWork]:
-    """Every two people's submitted work on the same task, by volume name, label, and time of submission."""
-    return [
-        ComparedWork(volume, label, one, other, agreement(one.document, other.document))
-        for volume, label, works in _submitted_tasks(session, project_id)
-        for one, other in combinations(works, 2)
-    ]
+def answered_tasks(session: Session, *, project_id: UUID) -> list[AnsweredTask]:
+    """The tasks that somebody has submitted, by volume name and label.
 
-
-def _mean_score(works: list[SubmittedWork]) -> float:
-    scores = [agreement(one.document, other.document).box_score for one, other in combinations(works, 2)]
-    return fmean(scores) if scores else float("nan")
-
-
-def _submitted_tasks(session: Session, project_id: UUID) -> list[tuple[Volume, Label, list[SubmittedWork]]]:
-    """Submitted work is frozen: its current document is the submitted one. Late work fills no slot and is left out."""
+    Submitted work is frozen: its current document is the submitted one. Late work fills no slot and is left out.
+    """
     rows = session.execute(
         sa.select(Volume, Label, Annotation, Account)
         .select_from(Annotation)
@@ -85,4 +81,4 @@ def _submitted_tasks(session: Session, project_id: UUID) -> list[tuple[Volume, L
         works[volume, label].append(
             SubmittedWork(annotation.id, annotation.revision, annotator, document_of(annotation))
         )
-    return [(volume, label, done) for (volume, label), done in works.items()]
+    return [AnsweredTask(volume, label, tuple(done)) for (volume, label), done in works.items()]

@@ -84,6 +84,8 @@ def pairwise(documents: Sequence[AnnotationDocument]) -> dict[tuple[int, int], A
 
 def area_iou(one: Sequence[Box], other: Sequence[Box]) -> float:
     """Area covered by both sets of boxes over the area covered by either, 0..1; exact for fractional boxes."""
+    if len(one) == len(other) == 1:
+        return one[0].iou(other[0])
     x = np.unique([edge for box in (*one, *other) for edge in (box.x0, box.x1)])
     y = np.unique([edge for box in (*one, *other) for edge in (box.y0, box.y1)])
     areas = np.outer(np.diff(y), np.diff(x))

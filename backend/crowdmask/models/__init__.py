@@ -7,7 +7,7 @@ from crowdmask.models.evaluation import Evaluation
 from crowdmask.models.export import Export
 from crowdmask.models.job import Job, JobKind, Queue
 from crowdmask.models.project import Consent, GuidePicture, Invite, Label, Membership, Project, Role
-from crowdmask.models.segmentation import DerivedMask, Segmentation
+from crowdmask.models.segmentation import DerivedMask, MaskAgreement, Segmentation
 from crowdmask.models.task import Assignment, Task
 from crowdmask.models.training import Training, TrainingScore, TrainingStage, TrainingStep
 from crowdmask.models.volume import ReferenceMask, ReferenceOrigin, Volume
@@ -29,6 +29,7 @@ __all__ = [
     "Job",
     "JobKind",
     "Label",
+    "MaskAgreement",
     "Membership",
     "OperationBatch",
     "Project",

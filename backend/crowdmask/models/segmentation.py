@@ -29,6 +29,20 @@ class Segmentation(Base):
     created_at: Mapped[CreatedAt]
 
 
+class MaskAgreement(Base):
+    """How alike two masks of the same label in the same volume are, whoever they are of: known by their bytes, the lower
+    hash first. ``volume_dice`` is null when both are empty."""
+
+    __tablename__ = "mask_agreement"
+    __table_args__ = (UniqueConstraint("one_sha256", "other_sha256"),)
+
+    id: Mapped[Id]
+    one_sha256: Mapped[Sha256]
+    other_sha256: Mapped[Sha256]
+    volume_dice: Mapped[float | None] = mapped_column(Float)
+    created_at: Mapped[CreatedAt]
+
+
 class DerivedMask(Base):
     """A mask that a dataset asked for and no submission made: of several people's boxes, of unfinished work, completed, or
     by another model.

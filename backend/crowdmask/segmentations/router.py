@@ -10,10 +10,18 @@ from fastapi.responses import FileResponse
 from crowdmask.accounts.actor import Actor
 from crowdmask.accounts.deps import CurrentActor
 from crowdmask.core.preview import PreviewRequest
-from crowdmask.segmentations import files, queries
-from crowdmask.segmentations.schemas import MaskAnswer, PreviewAnswer, PreviewForm, ProjectMaskAnswer
+from crowdmask.segmentations import files, queries, service
+from crowdmask.segmentations.agreement import agreement_answer
+from crowdmask.segmentations.schemas import (
+    AgreementAnswer,
+    JobsAnswer,
+    MaskAnswer,
+    PreviewAnswer,
+    PreviewForm,
+    ProjectMaskAnswer,
+)
 from crowdmask.web.permissions import Permission, needs
-from crowdmask.web.sessions import ReadSession
+from crowdmask.web.sessions import ReadSession, WriteSession
 from crowdmask.web.state import Server, ServerState
 
 router = APIRouter(tags=["segmentations"])
@@ -31,6 +39,18 @@ def get_mask(annotation_id: UUID, session: ReadSession, actor: CurrentActor) -> 
 def list_masks(project_id: UUID, session: ReadSession, actor: CurrentActor) -> list[ProjectMaskAnswer]:
     """The masks of a project's submitted work, by volume name and label."""
     return queries.project_mask_answers(session, actor, project_id=project_id)
+
+
+@router.get("/projects/{project_id}/agreement", **needs(Permission.SEES_ALL))
+def get_agreement(project_id: UUID, session: ReadSession, actor: CurrentActor) -> AgreementAnswer:
+    """How far people agree who have submitted the same task, by pair, label and person."""
+    return agreement_answer(session, actor, project_id=project_id)
+
+
+@router.post("/projects/{project_id}/agreement", status_code=202, **needs(Permission.SEES_ALL))
+def compare_masks(project_id: UUID, session: WriteSession, actor: CurrentActor) -> JobsAnswer:
+    """Have the masks compared that are not yet."""
+    return JobsAnswer(jobs=service.request_mask_agreement(session, actor, project_id=project_id))
 
 
 @router.get(

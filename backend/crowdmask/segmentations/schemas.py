@@ -44,6 +44,72 @@ class ProjectMaskAnswer(Answer):
     segmentation: SegmentationAnswer
 
 
+class MeanAnswer(Answer):
+    """``mean`` of ``n`` defined values; null when there is none."""
+
+    mean: float | None
+    n: int
+
+
+class AgreementRow(Answer):
+    """Two people's submitted work on the same task; ``one`` was submitted first. Null: undefined.
+
+    ``box_iou``: mean over ``slices_both`` slices with boxes of both. ``presence``: share of the ``slices_decided`` slices that both
+    have decided on which they say the same. ``first_difference``, ``last_difference``: by how many slices ``other`` begins
+    and ends later (negative: earlier). ``mask_dice``: of the two masks; null also while ``masks`` is not ``compared``.
+    """
+
+    volume_id: UUID
+    volume_name: str
+    label_index: int
+    label_name: str
+    one: str
+    other: str
+    one_annotation_id: UUID
+    other_annotation_id: UUID
+    box_iou: float | None
+    presence: float | None
+    first_difference: int | None
+    last_difference: int | None
+    slices_both: int
+    slices_decided: int
+    masks: Literal["missing", "not compared", "compared"]
+    mask_dice: float | None
+
+
+class AgreementMeans(Answer):
+    """Of some rows. ``key``: the label's integer or the person's id. ``range_difference``: how many slices apart their ends
+    are, without sign."""
+
+    key: str
+    name: str
+    pairs: int
+    box_iou: MeanAnswer
+    presence: MeanAnswer
+    range_difference: MeanAnswer
+    mask_dice: MeanAnswer
+
+
+class AgreementAnswer(Answer):
+    """How far people agree who have submitted the same task.
+
+    ``people``: of each person all rows with this person, so their agreement with the others. ``tasks_alone``: tasks that only
+    one person has submitted, about which nothing is known. ``pending``: rows whose two masks are there and not compared.
+    """
+
+    rows: list[AgreementRow]
+    labels: list[AgreementMeans]
+    people: list[AgreementMeans]
+    tasks_alone: int
+    pending: int
+
+
+class JobsAnswer(Answer):
+    """How many jobs are under way."""
+
+    jobs: int
+
+
 class PreviewForm(Form):
     """Boxes x0, y0, x1, y1 in voxel edges of one slice."""
 

@@ -1,4 +1,4 @@
-"""Recording the masks that the worker made, and having slices prepared for those to come."""
+"""Recording the masks that the worker made and how alike they are, and having slices prepared for those to come."""
 
 from uuid import UUID
 
@@ -6,11 +6,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from crowdmask import jobs
-from crowdmask.models import Job, JobKind, Queue, Segmentation, Volume
+from crowdmask.accounts.actor import Actor
+from crowdmask.core.lifecycle import JobState
+from crowdmask.models import Job, JobKind, MaskAgreement, Queue, Segmentation, Volume
 from crowdmask.models.base import JsonDict
+from crowdmask.projects.policy import require_role
+from crowdmask.segmentations.agreement import uncompared_masks
+from crowdmask.volumes.queries import SEES_ALL
 
 EMBED_PRIORITY = 100
 """Behind every mask that somebody waits for."""
+
+_ENDED = (JobState.DONE, JobState.DEAD, JobState.CANCELLED)
 
 
 def record_mask(
@@ -57,3 +64,45 @@ def request_embeddings(session: Session, *, volume_id: UUID, first: int = 0) -> 
         project_id=volume.project_id,
         priority=EMBED_PRIORITY,
     )
+
+
+def request_mask_agreement(session: Session, actor: Actor, *, project_id: UUID) -> int:
+    """Have the masks of people who submitted the same task compared, unless that is done. Asking again asks anew for what
+    failed, and for nothing twice.
+
+    Returns:
+        How many jobs are under way.
+
+    Raises:
+        NotFound, NotAllowed: the actor is no admin, reviewer or researcher of the project.
+    """
+    require_role(session, actor, project_id, *SEES_ALL)
+    pairs = uncompared_masks(session, project_id=project_id)
+    for (one, other), affine_assumed in pairs:
+        job = jobs.enqueue(
+            session,
+            JobKind.EVALUATE,
+            {"masks": [one, other], "affine_assumed": affine_assumed},
+            idem_key=f"agree:{one}:{other}",
+            queue=Queue.CPU,
+            project_id=project_id,
+        )
+        if job.state in _ENDED:
+            jobs.retry(session, job.id)
+    return len(pairs)
+
+
+def record_mask_agreement(
+    session: Session, *, masks: tuple[str, str], volume_dice: float | None
+) -> MaskAgreement:
+    """Keep how alike two masks are (their hashes, the lower first); done again, it replaces the number."""
+    one, other = masks
+    found = session.scalar(
+        sa.select(MaskAgreement).where(MaskAgreement.one_sha256 == one, MaskAgreement.other_sha256 == other)
+    )
+    if found is None:
+        found = MaskAgreement(one_sha256=one, other_sha256=other)
+        session.add(found)
+    found.volume_dice = volume_dice
+    session.flush()
+    return found

@@ -7,8 +7,8 @@ export type Liveness = "connecting" | "live" | "interrupted";
 
 /** What is asked for again after an event of that name. */
 const TOUCHES: Readonly<Record<string, readonly string[]>> = {
-  task: ["progress", "summary", "people", "tasks"],
-  job: ["jobs", "volumes", "masks", "exports", "evaluations", "progress", "summary"],
+  task: ["progress", "summary", "people", "tasks", "agreement"],
+  job: ["jobs", "volumes", "masks", "exports", "evaluations", "agreement", "progress", "summary"],
 };
 const QUIET_MS = 500;
 const LONGEST_WAIT_MS = 2_500;

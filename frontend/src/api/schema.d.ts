@@ -718,6 +718,30 @@ export interface paths {
         patch: operations["change_project"];
         trace?: never;
     };
+    "/api/v1/projects/{project_id}/agreement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Agreement
+         * @description How far people agree who have submitted the same task, by pair, label and person.
+         */
+        get: operations["get_agreement"];
+        put?: never;
+        /**
+         * Compare Masks
+         * @description Have the masks compared that are not yet.
+         */
+        post: operations["compare_masks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project_id}/assignments": {
         parameters: {
             query?: never;
@@ -1614,6 +1638,96 @@ export interface components {
             token: string;
         };
         /**
+         * AgreementAnswer
+         * @description How far people agree who have submitted the same task.
+         *
+         *     ``people``: of each person all rows with this person, so their agreement with the others. ``tasks_alone``: tasks that only
+         *     one person has submitted, about which nothing is known. ``pending``: rows whose two masks are there and not compared.
+         */
+        AgreementAnswer: {
+            /** Labels */
+            labels: components["schemas"]["AgreementMeans"][];
+            /** Pending */
+            pending: number;
+            /** People */
+            people: components["schemas"]["AgreementMeans"][];
+            /** Rows */
+            rows: components["schemas"]["AgreementRow"][];
+            /** Tasks Alone */
+            tasks_alone: number;
+        };
+        /**
+         * AgreementMeans
+         * @description Of some rows. ``key``: the label's integer or the person's id. ``range_difference``: how many slices apart their ends
+         *     are, without sign.
+         */
+        AgreementMeans: {
+            box_iou: components["schemas"]["MeanAnswer"];
+            /** Key */
+            key: string;
+            mask_dice: components["schemas"]["MeanAnswer"];
+            /** Name */
+            name: string;
+            /** Pairs */
+            pairs: number;
+            presence: components["schemas"]["MeanAnswer"];
+            range_difference: components["schemas"]["MeanAnswer"];
+        };
+        /**
+         * AgreementRow
+         * @description Two people's submitted work on the same task; ``one`` was submitted first. Null: undefined.
+         *
+         *     ``box_iou``: mean over ``slices_both`` slices with boxes of both. ``presence``: share of the ``slices_decided`` slices that both
+         *     have decided on which they say the same. ``first_difference``, ``last_difference``: by how many slices ``other`` begins
+         *     and ends later (negative: earlier). ``mask_dice``: of the two masks; null also while ``masks`` is not ``compared``.
+         */
+        AgreementRow: {
+            /** Box Iou */
+            box_iou: number | null;
+            /** First Difference */
+            first_difference: number | null;
+            /** Label Index */
+            label_index: number;
+            /** Label Name */
+            label_name: string;
+            /** Last Difference */
+            last_difference: number | null;
+            /** Mask Dice */
+            mask_dice: number | null;
+            /**
+             * Masks
+             * @enum {string}
+             */
+            masks: "missing" | "not compared" | "compared";
+            /** One */
+            one: string;
+            /**
+             * One Annotation Id
+             * Format: uuid
+             */
+            one_annotation_id: string;
+            /** Other */
+            other: string;
+            /**
+             * Other Annotation Id
+             * Format: uuid
+             */
+            other_annotation_id: string;
+            /** Presence */
+            presence: number | null;
+            /** Slices Both */
+            slices_both: number;
+            /** Slices Decided */
+            slices_decided: number;
+            /**
+             * Volume Id
+             * Format: uuid
+             */
+            volume_id: string;
+            /** Volume Name */
+            volume_name: string;
+        };
+        /**
          * AnnotationAnswer
          * @description ``late``: its assignment holds no place in the task now (it ran out and was given away, or was taken back).
          *     ``return_comment`` and ``return_slice``: why a reviewer sent it back last, and where to look; empty and null: never.
@@ -2259,6 +2373,14 @@ export interface components {
          * @enum {string}
          */
         JobState: "queued" | "running" | "done" | "dead" | "cancelled";
+        /**
+         * JobsAnswer
+         * @description How many jobs are under way.
+         */
+        JobsAnswer: {
+            /** Jobs */
+            jobs: number;
+        };
         /** LabelAnswer */
         LabelAnswer: {
             /** Guide */
@@ -2358,6 +2480,16 @@ export interface components {
             name: string;
             /** Username */
             username: string | null;
+        };
+        /**
+         * MeanAnswer
+         * @description ``mean`` of ``n`` defined values; null when there is none.
+         */
+        MeanAnswer: {
+            /** Mean */
+            mean: number | null;
+            /** N */
+            n: number;
         };
         /**
          * MemberAnswer
@@ -4905,6 +5037,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProjectAnswer"];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_agreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgreementAnswer"];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare_masks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobsAnswer"];
                 };
             };
             /** @description Refused. */

@@ -129,6 +129,12 @@ const exportsRoute = createRoute({
   component: lazyRouteComponent(() => import("./routes/admin/exports"), "ExportsRoute"),
 });
 
+const qualityRoute = createRoute({
+  getParentRoute: () => projectRoute,
+  path: "/quality",
+  component: lazyRouteComponent(() => import("./routes/admin/quality"), "QualityRoute"),
+});
+
 const evaluationsRoute = createRoute({
   getParentRoute: () => projectRoute,
   path: "/evaluations",
@@ -184,6 +190,7 @@ const routeTree = rootRoute.addChildren([
       labelsRoute,
       masksRoute,
       exportsRoute,
+      qualityRoute,
       evaluationsRoute,
       reportRoute,
       jobsRoute,

@@ -4,8 +4,15 @@ import { mayChange, pageOfPath, pagesOf } from "./roles";
 describe("pages by role", () => {
   it("shows an admin everything, and those who only read no page that changes something", () => {
     expect(pagesOf("admin")).toContain("settings");
-    expect(pagesOf("researcher")).toEqual(["progress", "masks", "datasets", "evaluations", "report"]);
-    expect(pagesOf("reviewer")).toEqual(["progress", "masks"]);
+    expect(pagesOf("researcher")).toEqual([
+      "progress",
+      "masks",
+      "quality",
+      "datasets",
+      "evaluations",
+      "report",
+    ]);
+    expect(pagesOf("reviewer")).toEqual(["progress", "masks", "quality"]);
     expect(pagesOf("annotator")).toEqual([]);
     expect(mayChange("researcher")).toBe(false);
     expect(mayChange(undefined)).toBe(false);

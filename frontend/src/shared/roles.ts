@@ -8,6 +8,7 @@ export type ProjectPage =
   | "people"
   | "organs"
   | "masks"
+  | "quality"
   | "datasets"
   | "evaluations"
   | "report"
@@ -22,14 +23,15 @@ const PAGES: Readonly<Record<ProjectRole, readonly ProjectPage[]>> = {
     "people",
     "organs",
     "masks",
+    "quality",
     "datasets",
     "evaluations",
     "report",
     "jobs",
     "settings",
   ],
-  researcher: ["progress", "masks", "datasets", "evaluations", "report"],
-  reviewer: ["progress", "masks"],
+  researcher: ["progress", "masks", "quality", "datasets", "evaluations", "report"],
+  reviewer: ["progress", "masks", "quality"],
   annotator: [],
 };
 

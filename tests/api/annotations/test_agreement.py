@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from crowdmask.annotations.agreement import agreements, compared_work
+from crowdmask.annotations.agreement import agreements, answered_tasks
 from crowdmask.core.geometry import Box
 from crowdmask.core.lifecycle import AssignmentState
 from crowdmask.core.operations import AddTrack, SetLabelRange
@@ -49,13 +49,13 @@ def test_agreement_is_the_mean_over_every_two_people(database: Database) -> None
     _hand_in(database, works[2], WHOLE, first=2, last=2)
     assert _agreements(database, study) == {key: pytest.approx((0.5 + 1 + 0.5) / 3)}
     with database.read() as session:
-        pairs = compared_work(session, project_id=study.project_id)
-    assert [(pair.one.annotator.name, pair.other.annotator.name) for pair in pairs] == [
+        (task,) = answered_tasks(session, project_id=study.project_id)
+    assert [(one.annotator.name, other.annotator.name) for one, other, _ in task.pairs] == [
         ("Annotator 0", "Annotator 1"),
         ("Annotator 0", "Annotator 2"),
         ("Annotator 1", "Annotator 2"),
     ]
-    assert [pair.agreement.first_difference for pair in pairs] == [0, 1, 1]
+    assert [found.first_difference for _, _, found in task.pairs] == [0, 1, 1]
 
 
 def test_who_both_do_not_find_it_agree_and_who_differ_about_that_do_not(database: Database) -> None:
@@ -78,4 +78,5 @@ def test_late_and_open_work_is_not_compared(database: Database) -> None:
         session.get_one(Assignment, works[1].assignment_id).state = AssignmentState.TAKEN_BACK
     assert np.isnan(_agreements(database, study)[_volume(database, study), 1])
     with database.read() as session:
-        assert compared_work(session, project_id=study.project_id) == []
+        (task,) = answered_tasks(session, project_id=study.project_id)
+    assert task.pairs == []

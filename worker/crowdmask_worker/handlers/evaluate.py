@@ -1,4 +1,4 @@
-"""The job ``evaluate``: how one mask agrees with the reference of its volume."""
+"""The job ``evaluate``: how one mask agrees with the reference of its volume, or with another person's mask."""
 
 import math
 from uuid import UUID
@@ -9,12 +9,16 @@ from crowdmask.core import metrics, nifti
 from crowdmask.core.volume import check_same_grid
 from crowdmask.evaluations import service
 from crowdmask.evaluations.queries import evaluation_request
+from crowdmask.segmentations.service import record_mask_agreement
 from crowdmask_worker.context import Effect, JobContext
 
 
 def handle(context: JobContext) -> Effect:
-    """Payload: ``segmentation_id``, ``mask_sha256``, ``reference_id``. Running twice gives the same scores."""
+    """Payload: ``segmentation_id``, ``mask_sha256``, ``reference_id``; or ``masks``, two hashes, and ``affine_assumed``.
+    Running twice gives the same scores."""
     payload = context.job.payload
+    if "masks" in payload:
+        return _two_masks(context, *payload["masks"], affine_assumed=payload["affine_assumed"])
     with context.database.read() as session:
         request = evaluation_request(
             session,
@@ -43,5 +47,18 @@ def handle(context: JobContext) -> Effect:
             scores=scores,
             voxel_mm3=math.prod(reference.grid.spacing),
         )
+
+    return record
+
+
+def _two_masks(context: JobContext, one: str, other: str, *, affine_assumed: bool) -> Effect:
+    first = nifti.read_label_map(context.storage.verify(one), assume_affine=affine_assumed)
+    context.report(0.4)
+    second = nifti.read_label_map(context.storage.verify(other), assume_affine=affine_assumed)
+    check_same_grid(first.grid, second.grid, image_name="one mask", label_name="the other")
+    dice = metrics.volume_dice(first.voxels > 0, second.voxels > 0)
+
+    def record(session: Session) -> None:
+        record_mask_agreement(session, masks=(one, other), volume_dice=None if math.isnan(dice) else dice)
 
     return record

@@ -32,6 +32,7 @@ export function ProjectRoute() {
     people: t`People`,
     organs: t`Organs and guide`,
     masks: t`Masks`,
+    quality: t`Agreement`,
     datasets: t`Datasets`,
     evaluations: t`Evaluations`,
     report: t`Report`,

@@ -1,0 +1,1 @@
+export { QualityPage as QualityRoute } from "@/features/quality/quality-page";
