@@ -9,7 +9,7 @@ const ADMIN = [
 ];
 const ANNOTATE = ["src/features/annotate"];
 // What opens over the picture. Those files import src/shared/texts/annotate-later themselves.
-const ANNOTATE_LATER = ["dialogs", "handed-in", "more-drawer", "notices", "panels", "submit"].map(
+const ANNOTATE_LATER = ["dialogs", "handed-in", "more-drawer", "notices", "panels", "preview", "submit"].map(
   (file) => `src/features/annotate/${file}.tsx`,
 );
 const PAGES = ["src/features/sign-in", "src/features/tasks", "src/features/account"];

@@ -22,6 +22,7 @@ const ADMIN = Object.keys(manifest).filter((key) => key.startsWith(`${ROUTES}adm
 const LATER = {
   "src/features/annotate/panels.tsx": "when a panel is opened, else 1.5 s after the picture",
   "src/features/annotate/notices.tsx": "1.5 s after the picture",
+  "src/features/annotate/preview.tsx": "1.5 s after the picture",
   "src/features/annotate/handed-in.tsx": "after submitting",
   "src/features/annotate/mask.ts": "after submitting",
 };

@@ -51,6 +51,8 @@ def test_work_done_offline_meets_what_another_device_saved_meanwhile(
     start = mine.z
     mine.draw_by_mouse(AT_FIRST)
     mine.saved()
+    # The mask that the box would give.
+    expect(mine.viewer).to_have_attribute("data-mask", "preview", timeout=PATIENTLY)
     other = Workspace(open_page(page.url, device={"storage_state": page.context.storage_state()}))
     other.go(start, other.wheel)
     expect(other.boxes()).to_have_count(1)

@@ -3,7 +3,14 @@
  * operations, applies them at once, and hands them to `onOperations`, which puts them into the queue.
  * For React: `useSyncExternalStore(editor.subscribe, editor.getSnapshot)`.
  */
-import { type AnnotationDocument, boxesOn, type SliceState, sliceSize, sliceStates } from "./document";
+import {
+  type AnnotationDocument,
+  type BoxOnSlice,
+  boxesOn,
+  type SliceState,
+  sliceSize,
+  sliceStates,
+} from "./document";
 import { type Box, type Handle, moveBox, resizeBox, sameBox, snapped } from "./geometry";
 import { History, type Travel } from "./history";
 import { applyAll, type Operation } from "./operations";
@@ -75,6 +82,11 @@ export class Editor {
   };
   readonly getSnapshot = (): EditorSnapshot => this.snapshot;
 
+  /** The boxes of the slice on the screen. */
+  boxes(): BoxOnSlice[] {
+    return boxesOn(this.snapshot.document, this.snapshot.z);
+  }
+
   // -- looking --
 
   goTo(z: number): void {
@@ -96,7 +108,7 @@ export class Editor {
   }
   /** Select the next box of this slice, for the keyboard. */
   selectNext(): void {
-    const ids = boxesOn(this.snapshot.document, this.snapshot.z).map((box) => box.trackId);
+    const ids = this.boxes().map((box) => box.trackId);
     const at = ids.indexOf(this.snapshot.selected ?? "");
     this.select(ids[(at + 1) % ids.length] ?? null);
   }

@@ -14,6 +14,12 @@ export interface MaskRegion extends SliceSize {
   readonly y0: number;
 }
 
+/** A mask or a part of one, in bits, and where it lies. */
+export interface MaskLayer {
+  readonly bits: Uint8Array;
+  readonly region: MaskRegion;
+}
+
 /** The lookup table as ready pixels, in the byte order of ImageData on little-endian machines (all that browsers run on). */
 export function pixelTable(greys: Uint8Array): Uint32Array {
   const pixels = new Uint32Array(greys.length);
@@ -87,12 +93,12 @@ export class SlicePainter {
     this.sliceContext.putImageData(this.pixels, 0, 0);
   }
 
-  /** The mask to lay over it, in bits, or null. */
-  setMask(bits: Uint8Array | null, region: MaskRegion, colour: Rgb = MASK_COLOUR): void {
-    if (bits === null || region.columns === 0 || region.rows === 0) {
-      this.mask = null;
-      return;
-    }
+  /** The mask to lay over it, or null. */
+  setMask(layer: MaskLayer | null, colour: Rgb = MASK_COLOUR): void {
+    this.mask = null;
+    if (layer === null) return;
+    const { bits, region } = layer;
+    if (region.columns === 0 || region.rows === 0) return;
     const picture = this.canvas.ownerDocument.createElement("canvas");
     picture.width = region.columns;
     picture.height = region.rows;

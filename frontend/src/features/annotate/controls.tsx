@@ -23,7 +23,7 @@ export function useControls({ session, work, act, onOpen }: ControlsProps) {
   const { t } = useLingui();
   const { editor } = work;
   const { states, z, readOnly, newPiece, tool } = useStore(editor);
-  const { mask } = useStore(session);
+  const { mask, preview } = useStore(session);
   const { showMask } = useStore(work.look);
   const isAbsent = states[z] === "absent";
   const disabled = readOnly;
@@ -54,7 +54,9 @@ export function useControls({ session, work, act, onOpen }: ControlsProps) {
       disabled,
       onSelect: () => editor.setTool(tool === "corners" ? "drag" : "corners"),
     },
-    ...(mask.bits === null ? [] : [control("mask", t`Mask`, "M", { pressed: showMask, disabled: false })]),
+    ...(mask.bits === null && preview === null
+      ? []
+      : [control("mask", t`Mask`, "M", { pressed: showMask, disabled: false })]),
     control("guide", t`Guide`, "G", { disabled: false }),
     control("fit", t`Fit to the screen`, "0", { disabled: false }),
     { id: "none", label: t`Not in this scan`, disabled, onSelect: () => onOpen("none-in-scan") },

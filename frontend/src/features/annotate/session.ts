@@ -17,8 +17,8 @@ import { Sync } from "@/offline/sync";
 import { type TabRole, TabSession } from "@/offline/tabs";
 import { HandOver } from "./hand-over";
 import { claimNext, reopenWork, type Submitted, submitWork } from "./handing-in";
+import type { PreviewMask } from "./live-preview";
 import { Look } from "./look";
-
 import type { MaskSnapshot } from "./mask";
 import { type NamedWindow, presetsOf } from "./presets";
 import { Store } from "./store";
@@ -54,6 +54,8 @@ export interface SessionSnapshot {
   readonly state: WorkState;
   readonly role: TabRole;
   readonly mask: MaskSnapshot;
+  /** What the boxes of a slice would give, while somebody draws. */
+  readonly preview: PreviewMask | null;
 }
 
 const NO_MASK: MaskSnapshot = { state: "none", progress: 0, bits: null };
@@ -63,7 +65,7 @@ const HAND_OVER_MS = 3_000;
 
 export class Session extends Store<SessionSnapshot> {
   private readonly ending = new AbortController();
-  private readonly inflater = createInflater();
+  readonly inflater = createInflater();
   private readonly clock: ViewingClock;
   private tabs: TabSession | null = null;
   private handOver: HandOver | null = null;
@@ -88,6 +90,7 @@ export class Session extends Store<SessionSnapshot> {
       state: "open",
       role: "waiting",
       mask: NO_MASK,
+      preview: null,
     });
     this.clock = new ViewingClock((operations) => this.getSnapshot().work?.editor.confirm(operations));
   }

@@ -13,7 +13,7 @@ import { Viewer } from "./viewer";
 const SIZE = { columns: 100, rows: 100 };
 
 /** The parts of a session that the viewer looks at; no slice has arrived yet. */
-class Waiting extends Store<{ slices: null; arrivals: number; mask: { bits: null } }> {
+class Waiting extends Store<{ slices: null; arrivals: number; mask: { bits: null }; preview: null }> {
   readonly onPainted = vi.fn();
 }
 
@@ -43,7 +43,14 @@ it("texts that arrive in the middle of a drawing do not end it", () => {
     <I18nProvider i18n={i18n}>
       <ToastProvider>
         <Viewer
-          session={new Waiting({ slices: null, arrivals: 0, mask: { bits: null } }) as unknown as Session}
+          session={
+            new Waiting({
+              slices: null,
+              arrivals: 0,
+              mask: { bits: null },
+              preview: null,
+            }) as unknown as Session
+          }
           work={{ editor, look, size: SIZE, task, presets: [] } as unknown as Work}
           space={{ current: "up" }}
           said={null}

@@ -1,5 +1,13 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { type PointerEvent, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import {
+  type PointerEvent,
+  type ReactNode,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { boxesOn } from "@/canvas/document";
 import { edgeLetters, scaleBar } from "@/canvas/orientation";
 import { pixelTable, SlicePainter } from "@/canvas/render";
@@ -20,16 +28,18 @@ export interface ViewerProps {
   readonly said: string | null;
   /** The space bar is held: dragging moves the picture. Set to "used" when it did. */
   readonly space: { current: "up" | "down" | "used" };
+  /** Lies over the picture. */
+  readonly children?: ReactNode;
 }
 
 /** The slice, its boxes over it, and the hand that draws. Left stays left in every language. */
-export function Viewer({ session, work, space, said }: ViewerProps) {
+export function Viewer({ session, work, space, said, children }: ViewerProps) {
   const { t } = useLingui();
   const toasts = useToasts();
   const { editor, look, size, task } = work;
   const shown = useStore(editor);
   const { window, view, showMask } = useStore(look);
-  const { slices, arrivals, mask } = useStore(session);
+  const { slices, arrivals, mask, preview } = useStore(session);
   const root = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const painter = useRef<SlicePainter | null>(null);
@@ -81,7 +91,11 @@ export function Viewer({ session, work, space, said }: ViewerProps) {
   );
   const values = useMemo(() => slices?.get(z) ?? null, [slices, z, arrivals]);
   const hasFailed = values === null && slices?.status(z) === "failed";
-  const bits = showMask ? mask.bits : null;
+  const layer = useMemo(() => {
+    if (values === null || !showMask) return null;
+    if (mask.bits === null) return preview?.z === z ? preview : null;
+    return { bits: mask.bits(z), region: { x0: 0, y0: 0, ...size } };
+  }, [values, showMask, mask.bits, preview, z, size]);
 
   useLayoutEffect(() => {
     if (canvas.current === null) return;
@@ -90,16 +104,13 @@ export function Viewer({ session, work, space, said }: ViewerProps) {
     if (values !== null) look.firstPicture(values);
   }, [values, table, size, look]);
 
-  useLayoutEffect(() => {
-    const layer = values === null || bits === null ? null : bits(z);
-    painter.current?.setMask(layer, { x0: 0, y0: 0, ...size });
-  }, [bits, values, z, size]);
+  useLayoutEffect(() => painter.current?.setMask(layer), [layer]);
 
   useLayoutEffect(() => {
     if (view === null || painter.current === null) return;
     painter.current.draw(view, devicePixelRatio);
     session.onPainted(values === null ? null : z);
-  }, [view, values, table, bits, z, session]);
+  }, [view, values, table, layer, z, session]);
 
   function onPointer(event: PointerEvent<HTMLDivElement>): void {
     const element = root.current;
@@ -134,6 +145,7 @@ export function Viewer({ session, work, space, said }: ViewerProps) {
       data-testid="viewer"
       data-z={z}
       data-loaded={values !== null}
+      data-mask={layer === null ? "none" : layer === preview ? "preview" : "made"}
       data-low={window.low}
       data-high={window.high}
       tabIndex={-1}
@@ -198,6 +210,7 @@ export function Viewer({ session, work, space, said }: ViewerProps) {
           )}
         </div>
       )}
+      {children}
     </div>
   );
 }

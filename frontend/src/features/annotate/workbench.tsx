@@ -17,6 +17,7 @@ import { Viewer } from "./viewer";
 // Not needed before the picture is there.
 const Panels = lazy(() => import("./panels"));
 const Notices = lazy(() => import("./notices"));
+const Preview = lazy(() => import("./preview"));
 const HandedIn = lazy(() => import("./handed-in"));
 const SAID_MS = 3_500;
 const LATER_MS = 1_500;
@@ -111,7 +112,13 @@ export function Workbench({
             <span aria-hidden="true">»</span>
           </Button>
         )}
-        <Viewer session={session} work={work} space={space} said={said?.text ?? null} />
+        <Viewer session={session} work={work} space={space} said={said?.text ?? null}>
+          {hasRested ? (
+            <Suspense>
+              <Preview session={session} work={work} />
+            </Suspense>
+          ) : null}
+        </Viewer>
         <Timeline editor={work.editor} />
       </main>
       {isPhone ? <ThumbBar {...controls} /> : <ControlBar {...controls} />}
