@@ -128,4 +128,4 @@ def test_scores_per_case_are_a_table_that_can_be_read_again() -> None:
     results = [_result("c1", "aorta", "m", {0: (2, 2, 1)}), _result("c2", "liver", "m", {0: (2, 2, 2)})]
     way = Way("m", Completion.NONE)
     assert volume_columns(results, way)["liver"] == pytest.approx([NAN, 1.0], nan_ok=True)
-    assert scores_csv(results, way) == "case,aorta,liver\nc1,0.5,\nc2,,1\n"
+    assert scores_csv(results, way) == "case,aorta,liver\r\nc1,0.5,\r\nc2,,1.0\r\n"

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from crowdmask.client.transport import Progress, Transport
@@ -24,6 +24,7 @@ from crowdmask.client.views import (
     ExportView,
     MaskView,
     ProjectLabel,
+    ProjectSummary,
     ProjectView,
     ReferenceView,
     SaveView,
@@ -32,6 +33,7 @@ from crowdmask.client.views import (
     assignment_of,
     export_of,
     project_of,
+    summary_of,
     volume_of,
 )
 from crowdmask.core.ids import new_id
@@ -45,6 +47,7 @@ __all__ = [
     "ExportView",
     "MaskView",
     "ProjectLabel",
+    "ProjectSummary",
     "ProjectView",
     "ReferenceView",
     "SaveView",
@@ -106,6 +109,10 @@ class Client:
             self._transport.post("/projects", {"name": name, "labels": described, "overlap": overlap})
         )
 
+    def projects(self) -> list[ProjectSummary]:
+        """Those that I may see."""
+        return [summary_of(found) for found in self._transport.get("/projects")]
+
     def project(self, project_id: UUID) -> ProjectView:
         return project_of(self._transport.get(f"/projects/{project_id}"))
 
@@ -155,6 +162,17 @@ class Client:
 
     def volume(self, volume_id: UUID) -> VolumeView:
         return volume_of(self._transport.get(f"/volumes/{volume_id}"))
+
+    def volumes(self, project_id: UUID) -> list[VolumeView]:
+        """All of a project."""
+        listed: list[VolumeView] = []
+        address = f"/projects/{project_id}/volumes"
+        page = self._transport.get(address)
+        while True:
+            listed += [volume_of(found) for found in page["items"]]
+            if page["next_cursor"] is None:
+                return listed
+            page = self._transport.get(f"{address}?{urlencode({'cursor': page['next_cursor']})}")
 
     def create_tasks(
         self, project_id: UUID, *, volume_ids: Sequence[UUID], label_indices: Sequence[int]
@@ -234,6 +252,10 @@ class Client:
 
     def export(self, export_id: UUID) -> ExportView:
         return export_of(self._transport.get(f"/exports/{export_id}"))
+
+    def exports(self, project_id: UUID) -> list[ExportView]:
+        """The datasets of a project."""
+        return [export_of(found) for found in self._transport.get(f"/projects/{project_id}/exports")]
 
     def download_export(self, export_id: UUID, path: Path) -> None:
         """Write the dataset as a zip to ``path``."""

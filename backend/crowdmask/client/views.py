@@ -21,6 +21,18 @@ class ProjectView:
 
 
 @dataclass(frozen=True)
+class ProjectSummary:
+    """A project of mine in a list. ``role``: None for an operator who is no member."""
+
+    id: UUID
+    name: str
+    role: str | None
+    volumes: int
+    tasks: int
+    tasks_complete: int
+
+
+@dataclass(frozen=True)
 class VolumeView:
     """``shape``: (nz, ny, nx); None while the file is quarantined. ``pack_sha256``: once it is ready."""
 
@@ -102,6 +114,17 @@ class EvaluationView:
 def project_of(found: Any) -> ProjectView:
     labels = tuple(ProjectLabel(label["index"], label["name"]) for label in found["labels"])
     return ProjectView(UUID(found["id"]), found["name"], labels)
+
+
+def summary_of(found: Any) -> ProjectSummary:
+    return ProjectSummary(
+        id=UUID(found["id"]),
+        name=found["name"],
+        role=found["role"],
+        volumes=found["volumes"],
+        tasks=found["tasks"],
+        tasks_complete=found["tasks_complete"],
+    )
 
 
 def _notices(found: Any) -> tuple[str, ...]:

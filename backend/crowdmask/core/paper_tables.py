@@ -4,8 +4,6 @@ Means, intervals and tests are those of ``core.statistics``, the paper's own: me
 sqrt(n), two-sided Wilcoxon signed-rank. The row of all labels takes the mean over the labels of each volume (or slice).
 """
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from crowdmask.core.csv_text import csv_text
 from crowdmask.core.errors import ErrorCode, InvalidInput
+from crowdmask.core.markdown import inline
 from crowdmask.core.statistics import Mean, Values, compare, holm, mean
 
 ALL = "all"
@@ -127,9 +127,9 @@ def table_csv(table: PaperTable) -> str:
     lines: list[list[object]] = [["label", "arm", "mean", "ci", "n", "undefined", "other", "p", "p_holm"]]
     for row in table.rows:
         for at, (arm, one) in enumerate(zip(table.arms, row.means, strict=True)):
-            own = [row.label, arm, plain(one.mean), plain(one.ci), one.n, one.undefined]
+            own = [row.label, arm, rounded(one.mean), rounded(one.ci), one.n, one.undefined]
             others = [
-                [table.arms[b], plain(row.p[n]), plain(row.p_holm[n])]
+                [table.arms[b], rounded(row.p[n]), rounded(row.p_holm[n])]
                 for n, (a, b) in enumerate(table.pairs)
                 if a == at
             ]
@@ -170,14 +170,9 @@ def table_json(table: PaperTable) -> dict[str, Any]:
 
 
 def markdown_rows(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heading, ["---"] * len(heading), *rows]
+    lines = [[inline(cell) for cell in heading], ["---"] * len(heading)]
+    lines += [[inline(cell) for cell in row] for row in rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def csv_text(lines: Iterable[Sequence[object]]) -> str:
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerows(lines)
-    return written.getvalue()
 
 
 def mean_text(one: Mean) -> str:
@@ -198,6 +193,6 @@ def defined(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def plain(value: float) -> str:
-    """For CSV: six digits, an undefined value empty."""
-    return "" if math.isnan(value) else f"{value:.6g}"
+def rounded(value: float) -> float:
+    """For CSV: six significant digits; NaN stays, and is an empty cell there."""
+    return float(f"{value:.6g}")

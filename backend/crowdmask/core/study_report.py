@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crowdmask.core.csv_text import csv_text
 from crowdmask.core.errors import ErrorCode
 from crowdmask.core.files import write_whole
 from crowdmask.core.paper_tables import (
     PaperTable,
-    csv_text,
     defined,
     markdown_rows,
-    plain,
+    rounded,
     table_csv,
     table_json,
     table_markdown,
@@ -101,7 +101,7 @@ def scores_csv(results: Sequence[LabelResult], way: Way) -> str:
     """Volume Dice of one way: a row per case, a column per label."""
     columns = volume_columns(results, way)
     cases = sorted({result.case for result in results})
-    rows = [[case, *(plain(values[n]) for values in columns.values())] for n, case in enumerate(cases)]
+    rows = [[case, *(rounded(values[n]) for values in columns.values())] for n, case in enumerate(cases)]
     return csv_text([["case", *columns], *rows])
 
 
@@ -128,9 +128,9 @@ def _boxes_row(one: BoxesResult) -> tuple[object, ...]:
         _length(found.holes),
         len(found.unverified_ends),
         _length(found.unverified_ends),
-        plain(one.coverage),
-        plain(one.estimate.coverage) if one.estimate else "",
-        plain(one.in_boxes),
+        rounded(one.coverage),
+        rounded(one.estimate.coverage) if one.estimate else "",
+        rounded(one.in_boxes),
     )
 
 
