@@ -3,9 +3,17 @@ import { formatter } from "@lingui/format-po";
 
 const ADMIN = [
   "src/app/routes/admin",
-  ...["projects", "volumes", "members", "progress", "quality", "exports", "evaluations", "jobs"].map(
-    (feature) => `src/features/${feature}`,
-  ),
+  ...[
+    "projects",
+    "volumes",
+    "members",
+    "progress",
+    "quality",
+    "exports",
+    "trainings",
+    "evaluations",
+    "jobs",
+  ].map((feature) => `src/features/${feature}`),
 ];
 const ANNOTATE = ["src/features/annotate"];
 // What opens over the picture. Those files import src/shared/texts/annotate-later themselves.

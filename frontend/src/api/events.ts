@@ -8,7 +8,17 @@ export type Liveness = "connecting" | "live" | "interrupted";
 /** What is asked for again after an event of that name. */
 const TOUCHES: Readonly<Record<string, readonly string[]>> = {
   task: ["progress", "summary", "people", "tasks", "agreement"],
-  job: ["jobs", "volumes", "masks", "exports", "evaluations", "agreement", "progress", "summary"],
+  job: [
+    "jobs",
+    "volumes",
+    "masks",
+    "exports",
+    "trainings",
+    "evaluations",
+    "agreement",
+    "progress",
+    "summary",
+  ],
 };
 const QUIET_MS = 500;
 const LONGEST_WAIT_MS = 2_500;

@@ -135,6 +135,15 @@ const qualityRoute = createRoute({
   component: lazyRouteComponent(() => import("./routes/admin/quality"), "QualityRoute"),
 });
 
+/** `open`: the training that is looked at. */
+const trainingsRoute = createRoute({
+  getParentRoute: () => projectRoute,
+  path: "/trainings",
+  validateSearch: (search: Record<string, unknown>): { open?: string } =>
+    typeof search.open === "string" ? { open: search.open } : {},
+  component: lazyRouteComponent(() => import("./routes/admin/trainings"), "TrainingsRoute"),
+});
+
 const evaluationsRoute = createRoute({
   getParentRoute: () => projectRoute,
   path: "/evaluations",
@@ -191,6 +200,7 @@ const routeTree = rootRoute.addChildren([
       masksRoute,
       exportsRoute,
       qualityRoute,
+      trainingsRoute,
       evaluationsRoute,
       reportRoute,
       jobsRoute,

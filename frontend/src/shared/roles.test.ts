@@ -9,6 +9,7 @@ describe("pages by role", () => {
       "masks",
       "quality",
       "datasets",
+      "trainings",
       "evaluations",
       "report",
     ]);

@@ -10,6 +10,7 @@ export type ProjectPage =
   | "masks"
   | "quality"
   | "datasets"
+  | "trainings"
   | "evaluations"
   | "report"
   | "jobs"
@@ -25,12 +26,13 @@ const PAGES: Readonly<Record<ProjectRole, readonly ProjectPage[]>> = {
     "masks",
     "quality",
     "datasets",
+    "trainings",
     "evaluations",
     "report",
     "jobs",
     "settings",
   ],
-  researcher: ["progress", "masks", "quality", "datasets", "evaluations", "report"],
+  researcher: ["progress", "masks", "quality", "datasets", "trainings", "evaluations", "report"],
   reviewer: ["progress", "masks", "quality"],
   annotator: [],
 };

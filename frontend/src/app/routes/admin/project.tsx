@@ -34,6 +34,7 @@ export function ProjectRoute() {
     masks: t`Masks`,
     quality: t`Agreement`,
     datasets: t`Datasets`,
+    trainings: t`Trainings`,
     evaluations: t`Evaluations`,
     report: t`Report`,
     jobs: t`Jobs`,

@@ -1,0 +1,1 @@
+export { TrainingsPage as TrainingsRoute } from "@/features/trainings/trainings-page";
