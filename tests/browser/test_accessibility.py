@@ -214,7 +214,17 @@ def _running_project(inspection: Inspection, admin: AdminPages) -> None:
     admin.go("")
     expect(admin.page.get_by_role("row").filter(has_text="Ada").first).to_be_visible()
     inspection.look(admin.page, "progress")
-    for place in ("people", "organs", "jobs", "masks", "quality", "datasets", "trainings", "evaluations", "report"):
+    for place in (
+        "people",
+        "organs",
+        "jobs",
+        "masks",
+        "quality",
+        "datasets",
+        "trainings",
+        "evaluations",
+        "report",
+    ):
         _open(admin, place)
         inspection.look(admin.page, place)
     admin.page.goto(f"{admin.page.url.partition('/admin')[0]}/admin")
