@@ -17,9 +17,16 @@ const ADMIN = [
 ];
 const ANNOTATE = ["src/features/annotate"];
 // What opens over the picture. Those files import src/shared/texts/annotate-later themselves.
-const ANNOTATE_LATER = ["dialogs", "handed-in", "more-drawer", "notices", "panels", "preview", "submit"].map(
-  (file) => `src/features/annotate/${file}.tsx`,
-);
+const ANNOTATE_LATER = [
+  "dialogs",
+  "handed-in",
+  "more-drawer",
+  "notices",
+  "panels",
+  "preview",
+  "submit",
+  "suggest",
+].map((file) => `src/features/annotate/${file}.tsx`);
 const PAGES = ["src/features/sign-in", "src/features/tasks", "src/features/account"];
 
 /** Nobody downloads the texts of pages that they do not open. Loaded by the file of the same name in src/shared/texts. */

@@ -19,7 +19,7 @@ from crowdmask.core.geometry import Box
 from crowdmask.core.ids import new_id
 from crowdmask.core.lifecycle import JobState, VolumeState
 from crowdmask.core.nnunet import check_dataset
-from crowdmask.core.operations import AddTrack, MarkNotInVolume, Operation, SetLabelRange
+from crowdmask.core.operations import AddTrack, MarkNotInVolume, Operation, SetLabelRange, operation_from_json
 from crowdmask.core.tracks import BoxSource, Keyframe
 from crowdmask.core.volume import Grid
 from crowdmask.exports import service as exports
@@ -28,7 +28,9 @@ from crowdmask.infra.db import Database
 from crowdmask.infra.settings import Settings
 from crowdmask.infra.storage import LocalStorage, sha256_of
 from crowdmask.models import Export, Job, JobKind, Project, Queue, Segmentation, Volume
+from crowdmask.segmentations.schemas import SuggestionAnswer
 from crowdmask.segmentations.service import request_embeddings
+from crowdmask.segmentations.suggestions import request_suggestion
 from crowdmask.volumes import service as volumes
 from crowdmask.volumes.intake import receive
 from crowdmask_worker.runner import Runner
@@ -223,6 +225,42 @@ def _drained(place: Place, operations: list[Operation], *, by: Actor | None = No
         states = session.execute(sa.select(Job.kind, Job.state, Job.error_text)).all()
     assert all(state is JobState.DONE for _, state, _ in states), states
     return annotation_id
+
+
+@pytest.mark.slow
+def test_boxes_are_suggested_where_the_model_follows_an_organ_on(place: Place) -> None:
+    volume_id = _ready(place)
+    drawn = {z: Keyframe(BOX, BoxSource.DRAWN) for z in (1, 2)}
+    with place.database.write() as session:
+        assignment = assignments.claim_next(session, place.admin, project_id=place.project_id, lease_s=3600)
+        assert assignment is not None
+        annotation = annotations.open_annotation(session, place.admin, assignment_id=assignment.id)
+        annotations.save(
+            session,
+            place.admin,
+            annotation_id=annotation.id,
+            revision=0,
+            idempotency_key=str(new_id()),
+            volume_sha256=str(session.get_one(Volume, volume_id).pack_sha256),
+            operations=[AddTrack("t1", 1, 2, drawn)],
+        )
+
+    def ask() -> SuggestionAnswer:
+        with place.database.write() as session:
+            return request_suggestion(
+                session, place.admin, annotation_id=annotation.id, default_model="litemedsam"
+            )
+
+    assert ask().state == "queued"
+    place.drain()
+    answer = ask()
+    assert (answer.state, answer.error) == ("done", None)
+    found = [operation_from_json(one) for one in answer.operations]
+    suggested = {z: keyframe for one in found for z, keyframe in one.keyframes.items()}
+    assert 3 in suggested
+    assert not {1, 2} & set(suggested)
+    assert {keyframe.source for keyframe in suggested.values()} == {BoxSource.PROPAGATED}
+    assert suggested[3].box.iou(BOX) > 0.6
 
 
 @pytest.mark.slow

@@ -67,7 +67,9 @@ def combine(rule: Rule, documents: list[AnnotationDocument]) -> AnnotationDocume
     return median_document(documents, confirmed_only=rule is Rule.MEDIAN_CONFIRMED)
 
 
-def request_mask(session: Session, wish: Wish, *, project: Project, volume: Volume) -> DerivedMask:
+def request_mask(
+    session: Session, wish: Wish, *, project: Project, volume: Volume, priority: int = DERIVED_PRIORITY
+) -> DerivedMask:
     """The row of a wish, with its job: a new one, or the one that is there. A job that failed is tried again."""
     key = wish.key(project, volume)
     row = session.scalar(sa.select(DerivedMask).where(DerivedMask.key == key))
@@ -91,7 +93,7 @@ def request_mask(session: Session, wish: Wish, *, project: Project, volume: Volu
             idem_key=f"segment:derived:{key}",
             queue=Queue.GPU,
             project_id=project.id,
-            priority=DERIVED_PRIORITY,
+            priority=priority,
         )
         if job.state in (JobState.DEAD, JobState.CANCELLED):
             jobs.retry(session, job.id)

@@ -19,7 +19,9 @@ from crowdmask.segmentations.schemas import (
     PreviewAnswer,
     PreviewForm,
     ProjectMaskAnswer,
+    SuggestionAnswer,
 )
+from crowdmask.segmentations.suggestions import request_suggestion, suggestion
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
 from crowdmask.web.state import Server, ServerState
@@ -33,6 +35,23 @@ _PREVIEWS_A_MINUTE = 600
 def get_mask(annotation_id: UUID, session: ReadSession, actor: CurrentActor) -> MaskAnswer:
     """Whether the mask of the submitted work is there, and how far it is."""
     return queries.mask_answer(session, actor, annotation_id=annotation_id)
+
+
+@router.post("/annotations/{annotation_id}/suggestions", status_code=202, **needs(Permission.OWN))
+def request_suggestions(
+    annotation_id: UUID, session: WriteSession, actor: CurrentActor, server: Server
+) -> SuggestionAnswer:
+    """Have boxes found for the slices of my work that I have not looked at."""
+    model = server.settings.model
+    return request_suggestion(session, actor, annotation_id=annotation_id, default_model=model)
+
+
+@router.get("/annotations/{annotation_id}/suggestions", **needs(Permission.OWN))
+def get_suggestions(
+    annotation_id: UUID, session: ReadSession, actor: CurrentActor, server: Server
+) -> SuggestionAnswer:
+    """The boxes, or how far a worker is with finding them. Nothing is saved: taking them is a save of mine."""
+    return suggestion(session, actor, annotation_id=annotation_id, default_model=server.settings.model)
 
 
 @router.get("/projects/{project_id}/masks", **needs(Permission.SEES_ALL))

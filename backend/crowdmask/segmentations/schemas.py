@@ -1,6 +1,6 @@
 """Answers about masks."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -42,6 +42,17 @@ class ProjectMaskAnswer(Answer):
     label_name: str
     annotator: str
     segmentation: SegmentationAnswer
+
+
+class SuggestionAnswer(Answer):
+    """Boxes for slices that nobody has looked at. ``revision``: of the annotation that they follow from. ``operations``: they add
+    the boxes to it; empty while it is not ``done``, and when there is nothing to suggest. ``none``: nobody has asked."""
+
+    revision: int
+    state: Literal["none", "queued", "running", "done", "failed"]
+    progress: float
+    error: str | None
+    operations: list[dict[str, Any]]
 
 
 class MeanAnswer(Answer):

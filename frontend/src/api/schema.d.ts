@@ -172,6 +172,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/annotations/{annotation_id}/suggestions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Suggestions
+         * @description The boxes, or how far a worker is with finding them. Nothing is saved: taking them is a save of mine.
+         */
+        get: operations["get_suggestions"];
+        put?: never;
+        /**
+         * Request Suggestions
+         * @description Have boxes found for the slices of my work that I have not looked at.
+         */
+        post: operations["request_suggestions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/assignments/{assignment_id}": {
         parameters: {
             query?: never;
@@ -3289,6 +3313,28 @@ export interface components {
             patient: string;
         };
         /**
+         * SuggestionAnswer
+         * @description Boxes for slices that nobody has looked at. ``revision``: of the annotation that they follow from. ``operations``: they add
+         *     the boxes to it; empty while it is not ``done``, and when there is nothing to suggest. ``none``: nobody has asked.
+         */
+        SuggestionAnswer: {
+            /** Error */
+            error: string | null;
+            /** Operations */
+            operations: {
+                [key: string]: unknown;
+            }[];
+            /** Progress */
+            progress: number;
+            /** Revision */
+            revision: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "none" | "queued" | "running" | "done" | "failed";
+        };
+        /**
          * TaskAnswer
          * @description ``submitted`` of ``needed`` people are done; ``reserved`` are at work.
          */
@@ -4028,6 +4074,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AnnotationAnswer"];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_suggestions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                annotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuggestionAnswer"];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_suggestions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                annotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuggestionAnswer"];
                 };
             };
             /** @description Refused. */

@@ -7,7 +7,7 @@ import type { Command } from "./keys";
 import { endDirection } from "./next-step";
 import type { Session, Work } from "./session";
 
-export type Panel = "guide" | "help" | "submit" | "ends" | "more" | "windows" | "none-in-scan";
+export type Panel = "guide" | "help" | "submit" | "ends" | "more" | "windows" | "none-in-scan" | "suggest";
 
 export interface Host {
   say(text: string): void;

@@ -9,7 +9,7 @@ export interface ControlsProps {
   readonly session: Session;
   readonly work: Work;
   readonly act: (command: Command) => void;
-  readonly onOpen: (panel: "more" | "windows" | "none-in-scan" | "help" | "guide") => void;
+  readonly onOpen: (panel: "more" | "windows" | "none-in-scan" | "suggest" | "help" | "guide") => void;
 }
 
 export interface Control extends MenuEntry {
@@ -59,6 +59,7 @@ export function useControls({ session, work, act, onOpen }: ControlsProps) {
       : [control("mask", t`Mask`, "M", { pressed: showMask, disabled: false })]),
     control("guide", t`Guide`, "G", { disabled: false }),
     control("fit", t`Fit to the screen`, "0", { disabled: false }),
+    { id: "suggest", label: t`Suggest the rest`, disabled, onSelect: () => onOpen("suggest") },
     { id: "none", label: t`Not in this scan`, disabled, onSelect: () => onOpen("none-in-scan") },
     control("help", t`Help`, "?", { disabled: false }),
   ];

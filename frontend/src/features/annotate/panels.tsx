@@ -6,6 +6,7 @@ import type { ControlsProps } from "./controls";
 import { Dialogs } from "./dialogs";
 import { MoreDrawer } from "./more-drawer";
 import { SubmitDialog } from "./submit";
+import { SuggestDialog } from "./suggest";
 
 /** Everything that opens over the picture: loaded after it, since nobody needs it at once. */
 export default function Panels({
@@ -38,6 +39,7 @@ export default function Panels({
           work.editor.goTo(z);
         }}
       />
+      <SuggestDialog open={panel === "suggest"} session={session} work={work} onClose={onClose} />
       <Dialogs panel={panel} session={session} work={work} onClose={onClose} />
     </>
   );
