@@ -67,6 +67,15 @@ def test_people_box_a_scan_by_mouse_touch_and_keys_and_the_admin_sees_it_become_
     assert set(scores) == set(LABELS)
     assert min(scores.values()) >= DICE, scores
 
+    admin.go("report")
+    plots = admin.page.get_by_role("img", name=re.compile("Box plot"))
+    expect(plots.first).to_be_visible()
+    plots.first.scroll_into_view_if_needed()
+    admin.page.wait_for_function("() => document.querySelector('img.cm-plot').naturalWidth > 0")
+    with admin.page.expect_download() as report:
+        admin.page.get_by_role("link", name="Download the report").click()
+    assert "Lowest Dice of the volume" in report.value.path().read_text(encoding="utf-8")
+
     admin.go("datasets")
     admin.page.get_by_role("button", name="Freeze and write the dataset").click()
     link = admin.page.get_by_role("link", name=re.compile("^Download .* as zip"))

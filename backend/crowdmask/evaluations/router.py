@@ -5,7 +5,10 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from crowdmask.accounts.deps import CurrentActor
+from crowdmask.core.csv_text import csv_text
 from crowdmask.evaluations import queries, service, set_queries
+from crowdmask.evaluations.pictures import Plot, boxes, volume_differences
+from crowdmask.evaluations.report import html_report
 from crowdmask.evaluations.schemas import (
     ComparisonAnswer,
     EvaluateAnswer,
@@ -13,10 +16,11 @@ from crowdmask.evaluations.schemas import (
     ScoreSetAnswer,
     ScoreSummary,
 )
-from crowdmask.evaluations.score_sets import ScoreName, score_table
+from crowdmask.evaluations.score_sets import ScoreName, score_rows, score_table
 from crowdmask.evaluations.summary import comparison_answer, summary_answer
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
+from crowdmask.web.state import Server
 
 router = APIRouter(tags=["evaluations"])
 
@@ -69,6 +73,65 @@ def download_score_table(
     """One score as CSV: a line per volume, a column per label, as ``crowdmask compare`` reads it."""
     found = set_queries.score_set(session, actor, project_id=project_id, key=of)
     return _csv(score_table(found.scored, score).to_csv(), f"{score}.csv")
+
+
+@router.get("/projects/{project_id}/evaluations/scores", response_class=Response, **needs(Permission.EXPORTS))
+def download_scores(
+    project_id: UUID, session: ReadSession, actor: CurrentActor, of: str = "masks"
+) -> Response:
+    """All scores as CSV, a line per mask or prediction."""
+    found = set_queries.score_set(session, actor, project_id=project_id, key=of)
+    return _csv(csv_text(score_rows(found.scored)), "scores.csv")
+
+
+@router.get(
+    "/projects/{project_id}/evaluations/plots/{plot}",
+    response_class=Response,
+    responses={200: {"content": {"image/svg+xml": {}}}},
+    **needs(Permission.EXPORTS),
+)
+def get_plot(
+    project_id: UUID,
+    plot: Plot,
+    session: ReadSession,
+    actor: CurrentActor,
+    a: str = "masks",
+    b: str | None = None,
+    score: ScoreName = ScoreName.VOLUME_DICE,
+) -> Response:
+    """A plot of a set of scores as SVG; the box plot, of two as well."""
+    sets = [
+        set_queries.score_set(session, actor, project_id=project_id, key=key)
+        for key in (a, b)
+        if key is not None
+    ]
+    svg = boxes(sets, score) if plot is Plot.BOXES else volume_differences(sets[0])
+    return Response(svg, media_type="image/svg+xml", headers={"Cache-Control": "private, no-cache"})
+
+
+@router.get("/projects/{project_id}/evaluations/report", response_class=Response, **needs(Permission.EXPORTS))
+def download_report(
+    project_id: UUID,
+    session: ReadSession,
+    actor: CurrentActor,
+    server: Server,
+    a: str = "masks",
+    b: str | None = None,
+) -> Response:
+    """The report on one or two sets of scores as an HTML file that needs nothing else."""
+    facts = set_queries.report_facts(
+        session,
+        actor,
+        project_id=project_id,
+        address=server.settings.base_url,
+    )
+    first = set_queries.score_set(session, actor, project_id=project_id, key=a)
+    second = None if b is None else set_queries.score_set(session, actor, project_id=project_id, key=b)
+    return Response(
+        html_report(facts, first, second),
+        media_type="text/html; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="report.html"'},
+    )
 
 
 def _csv(text: str, filename: str) -> Response:

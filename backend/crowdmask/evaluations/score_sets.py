@@ -122,6 +122,26 @@ def score_table(scored: Iterable[ScoredLabel], name: ScoreName) -> ScoreTable:
     return ScoreTable(tuple(names[one] for one in volume_ids), columns)
 
 
+def score_rows(scored: Iterable[ScoredLabel]) -> list[list[object]]:
+    """Every score, a line for each mask or prediction, under a heading."""
+    return [
+        ["case", "label_index", "label", "by", "reference", *ScoreName, "predicted_ml", "reference_ml"],
+        *(
+            [
+                one.volume_name,
+                one.label.index,
+                one.label.name,
+                one.by,
+                one.origin or "",
+                *(one.scores[name] for name in ScoreName),
+                one.predicted_ml,
+                one.reference_ml,
+            ]
+            for one in scored
+        ),
+    ]
+
+
 def headings(labels: Iterable[Label]) -> dict[Label, str]:
     """A name for each label that no other has: its own, and its number where two are called the same."""
     listed = list(labels)

@@ -7,8 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from crowdmask.accounts.actor import Actor
+from crowdmask.core.clock import utc_now
 from crowdmask.core.errors import ErrorCode, NotFound
 from crowdmask.evaluations.queries import compared_masks, scored_masks
+from crowdmask.evaluations.report import ReportFacts
 from crowdmask.evaluations.schemas import ScoreSetAnswer
 from crowdmask.evaluations.score_sets import (
     Label,
@@ -19,7 +21,7 @@ from crowdmask.evaluations.score_sets import (
     volumes_of,
 )
 from crowdmask.exports.queries import EXPORTS
-from crowdmask.models import ReferenceMask, Training, TrainingScore, Volume
+from crowdmask.models import Project, ReferenceMask, Training, TrainingScore, Volume
 from crowdmask.projects.policy import require_role
 
 _ALL_MASKS = "masks"
@@ -116,3 +118,14 @@ def _predictions(session: Session, training: Training) -> tuple[ScoredLabel, ...
         )
         for row, volume_name, origin in rows
     )
+
+
+def report_facts(session: Session, actor: Actor, *, project_id: UUID, address: str) -> ReportFacts:
+    """What a report says of the project.
+
+    Raises:
+        NotFound, NotAllowed: the actor is neither admin nor researcher of the project.
+    """
+    require_role(session, actor, project_id, *EXPORTS)
+    name = session.scalars(sa.select(Project.name).where(Project.id == project_id)).one()
+    return ReportFacts(project_id=project_id, project_name=name, address=address, made_at=utc_now())

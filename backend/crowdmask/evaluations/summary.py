@@ -45,6 +45,12 @@ def label_means(scored: Sequence[ScoredLabel]) -> list[LabelMeans]:
     ]
 
 
+def label_score(means: LabelMeans, name: ScoreName) -> ScoreMean:
+    """One of the label's means."""
+    found: ScoreMean = getattr(means, name.value)
+    return found
+
+
 def summary_answer(made: ScoreSet) -> ScoreSummary:
     """What a set of scores comes to."""
     return ScoreSummary(

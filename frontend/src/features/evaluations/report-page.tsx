@@ -2,6 +2,7 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { NativeSelect } from "@mantine/core";
 import { skipToken, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { LinkButton } from "@/shared/ui/button";
 import { EmptyState } from "@/shared/ui/empty-state";
 import { Loading } from "@/shared/ui/loading";
 import { PageHead } from "@/shared/ui/page-head";
@@ -9,6 +10,7 @@ import { ProblemNote } from "@/shared/ui/problem-note";
 import { ComparisonTables } from "./comparison-tables";
 import { MeansTable } from "./means-table";
 import { Definitions, ReferenceNote } from "./notes";
+import { BoxPlots, reportAddress, VolumePlot } from "./plots";
 import { comparisonQuery, scoreSetsQuery, summaryQuery } from "./queries";
 import { VolumeTable, WorstTable } from "./summary-tables";
 import { setWord } from "./words";
@@ -28,11 +30,11 @@ export function ReportPage() {
     ...(b === "" ? { queryFn: skipToken } : {}),
   });
   const choose = (change: { a?: string; b?: string }) => {
-    const chosen = { a, b, ...change };
+    const next = { a, b, ...change };
     void navigate({
       to: "/admin/projects/$projectId/report",
       params: { projectId },
-      search: { a: chosen.a, ...(chosen.b === "" ? {} : { b: chosen.b }) },
+      search: { a: next.a, ...(next.b === "" ? {} : { b: next.b }) },
       replace: true,
     });
   };
@@ -40,15 +42,34 @@ export function ReportPage() {
     const [word, scores] = [setWord(set), set.scores];
     return { value: set.key, label: t`${word} (${scores} scores)` };
   });
+  const chosen = { projectId, a, b: comparison.data ? b : "" };
   const isEmpty = summary.data?.means.length === 0;
 
   return (
     <>
-      <PageHead title={t`Report`}>
+      <PageHead
+        title={t`Report`}
+        actions={
+          summary.data && !isEmpty ? (
+            <>
+              <LinkButton variant="primary" href={reportAddress(chosen, "report")} download>
+                <Trans>Download the report</Trans>
+              </LinkButton>
+              <LinkButton
+                variant="secondary"
+                href={`/api/v1/projects/${projectId}/evaluations/scores?of=${encodeURIComponent(a)}`}
+                download
+              >
+                <Trans>Download all scores as CSV</Trans>
+              </LinkButton>
+            </>
+          ) : null
+        }
+      >
         <p className="cm-quiet">
           <Trans>
             What the scores of masks, or of a training's predictions, come to; and whether two sets of them
-            differ.
+            differ. The report is one HTML file; print it to make a PDF.
           </Trans>
         </p>
       </PageHead>
@@ -83,7 +104,9 @@ export function ReportPage() {
             <MeansTable means={summary.data.means} />
             <ReferenceNote origins={summary.data.origins} />
           </div>
+          <BoxPlots chosen={chosen} />
           <VolumeTable summary={summary.data} />
+          <VolumePlot chosen={chosen} />
           <WorstTable summary={summary.data} />
           <Definitions />
         </div>
