@@ -169,6 +169,7 @@ def test_boxes_become_a_mask_on_the_source_grid_with_its_provenance(place: Place
     assert [on_slice["slice"] for on_slice in provenance["slices"]] == [1, 2, 3, 4]
     assert all(on_slice["sources"] == ["drawn"] for on_slice in provenance["slices"])
     assert all(len(on_slice["confirmed"]) == 1 for on_slice in provenance["slices"])
+    assert all(0 < on_slice["expected_dice"] < 1 for on_slice in provenance["slices"])
     assert provenance["preprocessing"]
     assert len(provenance["boxes_sha256"]) == 64
     assert "seconds" not in provenance

@@ -12,6 +12,7 @@ from crowdmask.annotations.queries import document_at, visible_annotation
 from crowdmask.core.completion import Completion
 from crowdmask.core.errors import ErrorCode, InvalidInput, NotFound
 from crowdmask.core.geometry import Box
+from crowdmask.core.keyframes import BoxSource
 from crowdmask.core.lifecycle import AssignmentState, JobState
 from crowdmask.core.preview import PreviewRequest
 from crowdmask.core.tracks import AnnotationDocument
@@ -33,6 +34,9 @@ from crowdmask.projects.policy import require_role
 from crowdmask.projects.queries import takes_part
 from crowdmask.segmentations.schemas import MaskAnswer, ProjectMaskAnswer, SegmentationAnswer
 from crowdmask.volumes.queries import SEES_ALL, grid_of, window_of
+
+DOUBTFUL_DICE = 0.7
+"""A slice from which less is expected is worth a look (docs/uncertainty.md calls it bad)."""
 
 
 @dataclass(frozen=True)
@@ -269,6 +273,8 @@ def _visible(actor: Actor) -> sa.Select[Segmentation, Volume, Label, Account]:
 
 def _segmentation_answer(segmentation: Segmentation) -> SegmentationAnswer:
     on_slices = segmentation.provenance.get("slices", [])
+    suggested = [one["slice"] for one in on_slices if _is_suggested(one)]
+    drawn = sum(all(_is_person_made(source) for source in one.get("sources", ())) for one in on_slices)
     return SegmentationAnswer(
         id=segmentation.id,
         annotation_id=segmentation.annotation_id,
@@ -281,5 +287,28 @@ def _segmentation_answer(segmentation: Segmentation) -> SegmentationAnswer:
             for on_slice in on_slices
             if on_slice.get("predicted_iou")
         },
+        doubtful=[one["slice"] for one in on_slices if _is_doubtful(one)],
+        drawn=drawn,
+        filled=len(on_slices) - drawn - len(suggested),
+        suggested=suggested,
         created_at=segmentation.created_at,
     )
+
+
+def _is_person_made(source: str) -> bool:
+    return BoxSource(source).is_person_made
+
+
+def _is_suggested(on_slice: JsonDict) -> bool:
+    """Whether nobody made or looked at one of the boxes."""
+    return any(
+        not (confirmed or _is_person_made(source))
+        for source, confirmed in zip(on_slice.get("sources", ()), on_slice.get("confirmed", ()), strict=False)
+    )
+
+
+def _is_doubtful(on_slice: JsonDict) -> bool:
+    expected = on_slice.get("expected_dice")
+    if expected is None:  # of an earlier version, or of a model that was never measured
+        expected = min(on_slice.get("predicted_iou") or (1.0,))
+    return bool(expected < DOUBTFUL_DICE)

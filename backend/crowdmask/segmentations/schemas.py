@@ -12,7 +12,13 @@ MOST_BOXES = 16
 
 
 class SegmentationAnswer(Answer):
-    """A finished mask. ``predicted_iou``: slice -> the model's own estimate of its quality there, 0..1 (lowest box)."""
+    """A finished mask.
+
+    ``predicted_iou``: slice -> the model's own estimate of its quality there, 0..1 (lowest box). ``doubtful``: slices whose
+    expected Dice is below 0.7, or, where a model's was never measured, their ``predicted_iou``. ``drawn``, ``filled``: how many
+    slices have boxes that people made, and how many at least one that follows from others and that somebody has looked
+    at. ``suggested``: slices with a box at which nobody has looked: completion's.
+    """
 
     id: UUID
     annotation_id: UUID
@@ -21,6 +27,10 @@ class SegmentationAnswer(Answer):
     mask_sha256: str
     seconds: float
     predicted_iou: dict[int, float]
+    doubtful: list[int]
+    drawn: int
+    filled: int
+    suggested: list[int]
     created_at: Time
 
 

@@ -3294,7 +3294,12 @@ export interface components {
         };
         /**
          * SegmentationAnswer
-         * @description A finished mask. ``predicted_iou``: slice -> the model's own estimate of its quality there, 0..1 (lowest box).
+         * @description A finished mask.
+         *
+         *     ``predicted_iou``: slice -> the model's own estimate of its quality there, 0..1 (lowest box). ``doubtful``: slices whose
+         *     expected Dice is below 0.7, or, where a model's was never measured, their ``predicted_iou``. ``drawn``, ``filled``: how many
+         *     slices have boxes that people made, and how many at least one that follows from others and that somebody has looked
+         *     at. ``suggested``: slices with a box at which nobody has looked: completion's.
          */
         SegmentationAnswer: {
             /**
@@ -3307,6 +3312,12 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Doubtful */
+            doubtful: number[];
+            /** Drawn */
+            drawn: number;
+            /** Filled */
+            filled: number;
             /**
              * Id
              * Format: uuid
@@ -3324,6 +3335,8 @@ export interface components {
             revision: number;
             /** Seconds */
             seconds: number;
+            /** Suggested */
+            suggested: number[];
         };
         /**
          * SessionAnswer

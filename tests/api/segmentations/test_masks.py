@@ -9,7 +9,7 @@ from crowdmask.accounts.actor import Actor
 from crowdmask.core.lifecycle import AnnotationState, AssignmentState
 from crowdmask.infra.db import Database
 from crowdmask.models import Account, Assignment, Role, Segmentation
-from crowdmask.segmentations.queries import masks_of_project
+from crowdmask.segmentations.queries import masks_of_project, project_mask_answers
 from tests import factories
 
 
@@ -86,3 +86,25 @@ def test_late_work_has_no_mask_in_the_project(place: Place) -> None:
         session.get_one(Assignment, place.assignments["ann"]).state = AssignmentState.TAKEN_BACK
     assert place.seen_by("admin") == {"ben"}
     assert place.seen_by("ann") == set()
+
+
+def test_a_mask_says_which_slices_are_doubtful_and_which_nobody_has_looked_at(place: Place) -> None:
+    def on_slice(z: int, sources: list[str], confirmed: list[bool], **more: object) -> dict[str, object]:
+        return {"slice": z, "sources": sources, "confirmed": confirmed, **more}
+
+    with place.database.write() as session:
+        (mask,) = masks_of_project(session, Actor(place.people["ann"].id), project_id=place.project_id)
+        mask.segmentation.provenance = {
+            "slices": [
+                on_slice(0, ["drawn"], [False], predicted_iou=[0.9], expected_dice=0.69),
+                on_slice(1, ["drawn", "interpolated"], [False, True], predicted_iou=[0.9, 0.6]),
+                on_slice(2, ["interpolated"], [True], predicted_iou=[0.6], expected_dice=0.8),
+                on_slice(3, ["edited", "propagated"], [False, False], predicted_iou=[0.9, 0.9]),
+            ]
+        }
+    with place.database.read() as session:
+        answers = project_mask_answers(session, Actor(place.people["admin"].id), project_id=place.project_id)
+    found = next(answer.segmentation for answer in answers if answer.annotator == "ann")
+    assert found.doubtful == [0, 1]
+    assert (found.drawn, found.filled, found.suggested) == (1, 2, [3])
+    assert found.predicted_iou == {0: 0.9, 1: 0.6, 2: 0.6, 3: 0.9}

@@ -16,8 +16,9 @@ from crowdmask.segmentations.derived import derived_request, record_derived
 from crowdmask.segmentations.queries import SegmentRequest, segment_request
 from crowdmask_ml.embeddings import EmbeddingCache
 from crowdmask_ml.provenance import completion_parameters
-from crowdmask_ml.segment import MaskResult, segment_volume
+from crowdmask_ml.segment import MaskResult, SliceProvenance, segment_volume
 from crowdmask_ml.segmenter import Segmenter
+from crowdmask_ml.uncertainty import calibration_of
 from crowdmask_worker import segmenters as loaded
 from crowdmask_worker.context import Effect, JobContext
 
@@ -51,7 +52,8 @@ def handle(context: JobContext) -> Effect:
     with context.work_file(".nii.gz") as path:
         nifti.write_mask(path, result.mask, source)
         mask_sha256 = context.storage.put_file(path)
-    return _effect(context, mask_sha256, _provenance(request, segmenter, result), result.seconds)
+    provenance = _provenance(request, segmenter, result, source.grid.spacing)
+    return _effect(context, mask_sha256, provenance, result.seconds)
 
 
 def _effect(context: JobContext, mask_sha256: str, provenance: JsonDict, seconds: float) -> Effect:
@@ -82,7 +84,9 @@ def _effect(context: JobContext, mask_sha256: str, provenance: JsonDict, seconds
     return record
 
 
-def _provenance(request: SegmentRequest, segmenter: Segmenter, result: MaskResult) -> JsonDict:
+def _provenance(
+    request: SegmentRequest, segmenter: Segmenter, result: MaskResult, spacing: tuple[float, float, float]
+) -> JsonDict:
     """Everything the mask depends on, and per slice where its boxes came from and how sure the model was.
 
     Equal for equal masks: no time and no duration.
@@ -110,7 +114,19 @@ def _provenance(request: SegmentRequest, segmenter: Segmenter, result: MaskResul
                 # The boxes that tracks give are in the annotation; these are nowhere else.
                 "added_boxes": [list(box.values) for box in made.boxes] if made.completed else [],
                 "predicted_iou": [round(value, 4) for value in made.predicted_iou],
+                "expected_dice": _expected_dice(segmenter, made, spacing),
             }
             for made in result.slices
         ],
     }
+
+
+def _expected_dice(
+    segmenter: Segmenter, made: SliceProvenance, spacing: tuple[float, float, float]
+) -> float | None:
+    """What masks with these signs had where it was measured (docs/uncertainty.md); None for a model that never was."""
+    calibration = calibration_of(segmenter)
+    if calibration is None or not made.boxes:
+        return None
+    area_mm2 = sum(box.area for box in made.boxes) * spacing[0] * spacing[1]
+    return round(calibration.expected_dice(min(made.predicted_iou), area_mm2), 4)

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { masksQuery, type Schema } from "@/api/queries";
-import { dayAndTime } from "@/shared/texts/format";
+import { dayAndTime, sliceNumber } from "@/shared/texts/format";
 import { LinkButton } from "@/shared/ui/button";
 import { EmptyState } from "@/shared/ui/empty-state";
 import { Loading } from "@/shared/ui/loading";
@@ -57,9 +57,11 @@ export function MasksPage() {
                 <th scope="col">{t`Organ`}</th>
                 <th scope="col">{t`Boxes by`}</th>
                 <th scope="col">{t`Model`}</th>
+                <th scope="col">{t`Slices`}</th>
                 <th scope="col" data-number>
                   {t`Model's own estimate`}
                 </th>
+                <th scope="col">{t`Doubtful slices`}</th>
                 <th scope="col">{t`Made`}</th>
                 <th scope="col">{t`Actions`}</th>
               </tr>
@@ -72,8 +74,8 @@ export function MasksPage() {
           </DataTable>
           <p className="cm-quiet">
             <Trans>
-              Model's own estimate: how well the model thinks it did, 0 to 1, on its weakest slice. It is no
-              measurement.
+              Model's own estimate: how well the model thinks it did, 0 to 1, on its weakest slice. Doubtful:
+              a Dice below 0.7 is to be expected there. Both are no measurement; look at those slices first.
             </Trans>
           </p>
         </div>
@@ -84,7 +86,9 @@ export function MasksPage() {
 
 function MaskRow({ mask }: { mask: Schema<"ProjectMaskAnswer"> }) {
   const { t } = useLingui();
-  const estimates = Object.values(mask.segmentation.predicted_iou).map(Number);
+  const { drawn, filled, suggested, doubtful, predicted_iou } = mask.segmentation;
+  const estimates = Object.values(predicted_iou).map(Number);
+  const guessed = suggested.length;
   return (
     <tr>
       <th scope="row" className="cm-break">
@@ -95,7 +99,12 @@ function MaskRow({ mask }: { mask: Schema<"ProjectMaskAnswer"> }) {
       </td>
       <td>{mask.annotator}</td>
       <td>{mask.segmentation.model}</td>
+      <td>
+        {t`${drawn} drawn, ${filled} filled in`}
+        {guessed > 0 ? <span className="cm-suggested">{t`, ${guessed} suggested by completion`}</span> : null}
+      </td>
       <td data-number>{estimates.length > 0 ? Math.min(...estimates).toFixed(2) : "–"}</td>
+      <td>{numbersOf(doubtful)}</td>
       <td>{dayAndTime(mask.segmentation.created_at)}</td>
       <td>
         <LinkButton
@@ -110,4 +119,13 @@ function MaskRow({ mask }: { mask: Schema<"ProjectMaskAnswer"> }) {
       </td>
     </tr>
   );
+}
+
+const SHOWN = 8;
+
+/** The numbers of slices, as people count them; of many the first. */
+function numbersOf(slices: readonly number[]): string {
+  if (slices.length === 0) return "–";
+  const numbers = slices.slice(0, SHOWN).map(sliceNumber).join(", ");
+  return slices.length > SHOWN ? `${numbers} … (${slices.length})` : numbers;
 }
