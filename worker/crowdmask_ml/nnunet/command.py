@@ -1,10 +1,10 @@
 """One of nnU-Net's own commands as a child process that cannot outlive us.
 
-    python -m crowdmask_ml.nnunet.command LIFELINE nnUNetv2_train 501 2d 0 ...
+    python -m crowdmask_ml.nnunet.command nnUNetv2_predict -d 501 -c 2d ...
 
-The child gives nnU-Net our trainer, then runs the command's own entry point with the arguments that follow. LIFELINE is
-the reading end of a pipe whose writing end only the parent holds: when that ends, the parent is gone, however it went,
-and the child ends with all the processes that nnU-Net has started.
+The child gives nnU-Net our trainer, then runs the command's own entry point with the arguments that follow. Its
+environment may name the reading end of a pipe whose writing end only the parent holds: when that ends, the parent is
+gone, however it went, and the child ends with all the processes that nnU-Net has started.
 """
 
 import os
@@ -28,6 +28,7 @@ VALIDATION_ITERATIONS = "crowdmask_nnunet_validation_iterations"
 MIRRORING = "crowdmask_nnunet_mirroring"
 PICTURE = "crowdmask_nnunet_picture"
 
+_LIFELINE = "crowdmask_nnunet_lifeline"
 _LOOK_S = 0.2
 _TAIL_BYTES = 16_000
 _LONGEST_REASON = 300
@@ -55,8 +56,8 @@ def run_command(
     try:
         with log.open("ab") as output:
             child = subprocess.Popen(
-                [sys.executable, "-m", "crowdmask_ml.nnunet.command", str(reading), *arguments],
-                env=os.environ | dict(environment),
+                [sys.executable, "-m", "crowdmask_ml.nnunet.command", *arguments],
+                env=os.environ | dict(environment) | {_LIFELINE: str(reading)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -123,8 +124,10 @@ def _end_with_parent(reading: int) -> None:
 
 
 def main() -> None:
-    lifeline, name, *arguments = sys.argv[1:]
-    threading.Thread(target=_end_with_parent, args=(int(lifeline),), daemon=True).start()
+    name, *arguments = sys.argv[1:]
+    lifeline = os.environ.pop(_LIFELINE, None)  # not for the processes that nnU-Net starts
+    if lifeline is not None:
+        threading.Thread(target=_end_with_parent, args=(int(lifeline),), daemon=True).start()
 
     from crowdmask_ml.nnunet.trainer import register, with_device
 

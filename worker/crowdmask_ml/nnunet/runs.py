@@ -39,6 +39,7 @@ _CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_latest.pth", "checkpoint_bes
 _SMALL_STAGES = 3
 _SMALL_CHANNELS = (8, 16, 32)
 _SMALL_PATCH = 32
+_SMALL_BATCH = 8
 _MOST_PROCESSES = 8
 _BYTES_PER_VOXEL = 5  # of a preprocessed case: float32 image, int8 label
 _BYTES_PER_FOLD = 1_200_000_000  # three checkpoints of a network of nnU-Net's usual size, with its momentum
@@ -255,7 +256,7 @@ def _small(configuration: Configuration, planned: dict[str, Any]) -> dict[str, A
     return {
         "inherits_from": configuration.value,
         "patch_size": patch,
-        "batch_size": 2,
+        "batch_size": min(planned["batch_size"], _SMALL_BATCH),
         "architecture": {
             **architecture,
             "arch_kwargs": {
@@ -300,6 +301,8 @@ def _environment(run: Run, step: str) -> dict[str, str]:
         variables |= {
             "nnUNet_compile": "f",
             "OMP_NUM_THREADS": "1",
+            # nnU-Net asks for as many threads as there are cores, which then wait for each other on a busy computer.
+            **({"OMP_THREAD_LIMIT": "1"} if settings.small else {}),
             # Without workers that prepare batches: they cost more than they bring. Planning crashes on a 0.
             "nnUNet_n_proc_DA": "1" if step == "plan" else "0",
         }
