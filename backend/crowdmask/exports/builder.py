@@ -12,26 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.core import nifti, nnunet
+from crowdmask.core.dataset_card import CARD_NAME, dataset_card
 from crowdmask.core.dataset_choice import LabelSource, OverlapRule
 from crowdmask.core.errors import Corrupt, ErrorCode
 from crowdmask.core.files import sync_folder
+from crowdmask.exports.crowd import Documents, write_crowd
+from crowdmask.exports.facts import CHOICE_RULES, OVERLAP_RULES, dataset_facts
 from crowdmask.exports.selection import MANIFEST_NAME, SPLITS_NAME, SelectedCase, SelectedMask, Selection
 from crowdmask.infra.storage import LocalStorage, sha256_of
 from crowdmask.models.base import JsonDict
-
-OVERLAP_RULES = {
-    OverlapRule.SMALLEST_WINS: "a voxel claimed by several labels belongs to the one with the fewest voxels in the volume",
-    OverlapRule.LABEL_ORDER: "a voxel claimed by several labels belongs to the one that comes last in the dataset",
-}
-CHOICE_RULES = {
-    LabelSource.FIRST: "first submitted: a volume goes in when the task of every label has all the answers it needs (one "
-    "more as soon as somebody says that the label is not in the volume) and the answers agree whether the label is there; "
-    "of several masks, that of the answer submitted first is taken",
-    LabelSource.MEDIAN: "median boxes: on each slice, the median of each edge of the boxes of all who answered the task, "
-    "where at least half of those who decided the slice have a box",
-    LabelSource.ANNOTATOR: "one annotator: the masks of one person's boxes",
-    LabelSource.REFERENCE: "reference: the masks that came with the volumes",
-}
 
 
 def build_dataset(
@@ -39,6 +28,7 @@ def build_dataset(
     storage: LocalStorage,
     parent: Path,
     *,
+    documents: Documents,
     report: Callable[[float], None],
     verify: Callable[[Path], None],
 ) -> str:
@@ -47,6 +37,7 @@ def build_dataset(
     Two may run at once: the folder of the first one stays.
 
     Args:
+        documents: what the answers say.
         verify: a further check of the folder before its name appears; what it raises ends the attempt.
 
     Returns:
@@ -68,6 +59,9 @@ def build_dataset(
             _write_json(folder.path / SPLITS_NAME, list(selection.folds))
         nnunet.check_dataset(folder.path)
         verify(folder.path)
+        write_crowd(folder.path, selection, documents, storage)
+        card = dataset_card(dataset_facts(selection, documents, overlaps))
+        (folder.path / CARD_NAME).write_text(card, encoding="utf-8")
         content = _write_json(folder.path / MANIFEST_NAME, _manifest(selection, folder.path, overlaps))
         _flush(folder.path)
         manifest_sha256 = hashlib.sha256(content).hexdigest()

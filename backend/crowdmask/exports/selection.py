@@ -26,6 +26,7 @@ class Answer:
         annotator: a pseudonym that is stable within the export.
         submitted: whether the person handed it in.
         mask_sha256: of the mask made from it alone; None where there is none.
+        active_s: how long the person worked on it, in seconds, when the dataset was frozen; None: not measured.
     """
 
     annotation_id: str
@@ -33,6 +34,7 @@ class Answer:
     annotator: str
     submitted: bool
     mask_sha256: str | None
+    active_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Freezing a dataset, having its masks made, and recording that its folder stands."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -10,15 +11,16 @@ from sqlalchemy.orm import Session
 import crowdmask
 from crowdmask import jobs
 from crowdmask.accounts.actor import Actor
+from crowdmask.assignments.queries import active_seconds
 from crowdmask.core.dataset_choice import DatasetChoice, LabelSource, PartialRule, Twin
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.ids import new_id
 from crowdmask.core.nnunet_layout import DatasetFolder, Split
 from crowdmask.exports.choice import Applied, apply_choice, label_set, reference_masks
 from crowdmask.exports.queries import EXPORTS, export_key, visible_export
-from crowdmask.exports.selection import FIRST_DATASET_ID, Selection
+from crowdmask.exports.selection import FIRST_DATASET_ID, Answer, SelectedCase, Selection
 from crowdmask.infra.settings import DEFAULT_MODEL
-from crowdmask.models import DerivedMask, Export, JobKind, Project, Queue, Volume
+from crowdmask.models import Annotation, DerivedMask, Export, JobKind, Project, Queue, Volume
 from crowdmask.projects.policy import require_role
 from crowdmask.projects.queries import live_labels
 from crowdmask.segmentations.derived import made_masks, request_mask
@@ -68,7 +70,7 @@ def create_export(
         labels=label_set(applied.labels),
         project_labels={label.name: label.index for label in applied.labels},
         ignores=applied.choice.partial is PartialRule.IGNORE,
-        cases=applied.cases,
+        cases=_timed(session, applied.cases),
         left_out=applied.left_out,
         dropped_labels=applied.dropped_labels,
         folds=applied.folds,
@@ -151,6 +153,27 @@ def selection_with_masks(session: Session, export_id: UUID) -> Selection:
 def record_folder(session: Session, *, export_id: UUID, manifest_sha256: str) -> None:
     """The worker wrote the folder. A frozen export never changes: running twice gives the same manifest."""
     session.get_one(Export, export_id).manifest_sha256 = manifest_sha256
+
+
+def _timed(session: Session, cases: Sequence[SelectedCase]) -> tuple[SelectedCase, ...]:
+    """The cases with how long people have worked on them until now."""
+    ids = {UUID(answer.annotation_id) for case in cases for mask in case.masks for answer in mask.answers}
+    active = active_seconds(Annotation.id.in_(ids))
+    rows = session.execute(sa.select(active.c.annotation_id, active.c.seconds))
+    seconds = {str(annotation_id): round(float(found), 1) for annotation_id, found in rows}
+
+    def timed(answers: Sequence[Answer]) -> tuple[Answer, ...]:
+        return tuple(replace(answer, active_s=seconds.get(answer.annotation_id, 0.0)) for answer in answers)
+
+    return tuple(
+        replace(
+            case,
+            masks=tuple(
+                replace(mask, inputs=timed(mask.inputs), others=timed(mask.others)) for mask in case.masks
+            ),
+        )
+        for case in cases
+    )
 
 
 def _check(applied: Applied) -> None:

@@ -1,5 +1,7 @@
 """What a choice makes of a project's work: sources, filters, undecided slices, test set, folds, twins."""
 
+import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ import sqlalchemy as sa
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.core import nifti
+from crowdmask.core.boxes_file import read_boxes
 from crowdmask.core.completion import Completion
 from crowdmask.core.dataset_choice import DatasetChoice, LabelSource, PartialRule, Twin
 from crowdmask.core.errors import ErrorCode, InvalidInput
@@ -23,6 +26,7 @@ from crowdmask.core.tracks import BoxSource, document_from_tracks, link
 from crowdmask.core.volume import Grid
 from crowdmask.exports import queries, service
 from crowdmask.exports.builder import build_dataset
+from crowdmask.exports.crowd import read_documents
 from crowdmask.exports.schemas import ExportPreview
 from crowdmask.exports.selection import Selection
 from crowdmask.infra.db import Database
@@ -178,7 +182,16 @@ class Place:
     def build(self, export: Export) -> Path:
         selection = self.selection(export)
         parent = self.folder / str(export.id)
-        build_dataset(selection, self.storage, parent, report=lambda share: None, verify=lambda folder: None)
+        with self.database.read() as session:
+            documents = read_documents(session, selection)
+        build_dataset(
+            selection,
+            self.storage,
+            parent,
+            documents=documents,
+            report=lambda share: None,
+            verify=lambda folder: None,
+        )
         return parent / selection.dataset_name
 
     def make_masks(self) -> int:
@@ -511,3 +524,72 @@ def test_annotations_of_the_choice_stay_as_they_are(place: Place) -> None:
         assert (
             session.execute(sa.select(Annotation.id, Annotation.revision, Annotation.state)).all() == before
         )
+
+
+def test_the_boxes_and_masks_of_every_person_lie_beside_the_dataset(place: Place) -> None:
+    volume = whole(place, "a")
+    place.work(volume, 1, by=1, box=Box(2, 2, 9, 7))
+    export = place.export(source=LabelSource.MEDIAN)
+    place.make_masks()
+    crowd = place.build(export) / "crowd"
+    assert sorted(path.relative_to(crowd).as_posix() for path in crowd.rglob("*") if path.is_file()) == [
+        "boxes.csv",
+        "boxes/a__annotator-1.json",
+        "boxes/a__annotator-2.json",
+        "boxes_coco.json",
+        "boxes_yolo.zip",
+        "masks/a__liver__annotator-1.nii.gz",
+        "masks/a__spleen__annotator-1.nii.gz",
+        "masks/a__spleen__annotator-2.nii.gz",
+        "masks/a__spleen__median.nii.gz",
+    ]
+    assert sorted(read_boxes(crowd / "boxes/a__annotator-1.json").labels) == [1, 2]
+    assert len((crowd / "boxes.csv").read_text().splitlines()) == 1 + 9
+    assert len(json.loads((crowd / "boxes_coco.json").read_text())["annotations"]) == 9
+    with zipfile.ZipFile(crowd / "boxes_yolo.zip") as archive:
+        assert archive.read("classes.txt").decode() == "spleen\nliver\n"
+        texts = {name: archive.read(name).decode() for name in archive.namelist() if "/" in name}
+    assert {name.split("/")[0] for name in texts} == {"annotator-1", "annotator-2"}
+    assert sum(len(text.splitlines()) for text in texts.values()) == 9
+
+
+def test_a_dataset_of_references_has_no_crowd(place: Place) -> None:
+    place.volume("a", reference=True)
+    folder = place.build(place.export(source=LabelSource.REFERENCE))
+    assert not (folder / "crowd").exists()
+    assert "No person's work is in it." in (folder / "DATASET_CARD.md").read_text()
+
+
+def test_the_card_says_what_the_labels_rest_on(place: Place) -> None:
+    volume = place.volume("a", licence="CC BY 4.0", modality="CT")
+    place.work(volume, 1)
+    place.work(volume, 2, submitted=False, slices=(1, 3), absent=(0,))
+    place.volume("b")
+    export = place.export(unfinished=True, completion=Completion.FILL, partial=PartialRule.IGNORE)
+    with place.database.write() as session:
+        mask = session.scalars(sa.select(DerivedMask)).one()
+        made = record_derived(
+            session,
+            derived_mask_id=mask.id,
+            mask_sha256=place.blob(volume, np.zeros(SHAPE, np.uint8)),
+            provenance={
+                "model": "litemedsam",
+                "model_sha256": "ab" * 32,
+                "window": {"low": -160.0, "high": 240.0},
+                "slices": [{"slice": 2, "added_boxes": [[3, 2, 9, 7]], "predicted_iou": [0.8]}],
+            },
+            seconds=1.0,
+        )
+        service.write_when_masks_are_made(session, made)
+    card = (place.build(export) / "DATASET_CARD.md").read_text()
+    for line in (
+        "| drawn or corrected by a person | 5 | 41.7 % |",
+        "| filled in between pieces | 1 | 8.3 % |",
+        "| marked as without the label | 4 | 33.3 % |",
+        "| decided by nobody | 2 | 16.7 % |",
+        "| CC BY 4.0 | 1 |",
+        "| no task for liver | 1 |",
+        "| student 0 | 1 |",
+    ):
+        assert line in card, card
+    assert "litemedsam (sha256 abababababab, 1 mask, grey values -160 to 240)" in card

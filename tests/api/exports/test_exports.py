@@ -21,6 +21,7 @@ from crowdmask.core.nnunet import check_dataset
 from crowdmask.core.volume import Grid
 from crowdmask.exports import service
 from crowdmask.exports.builder import MANIFEST_NAME, build_dataset, merge_masks
+from crowdmask.exports.crowd import Documents, read_documents
 from crowdmask.exports.selection import Selection
 from crowdmask.infra.db import Database, now
 from crowdmask.infra.storage import LocalStorage
@@ -121,9 +122,20 @@ class Place:
             )
         return Selection.from_json(export.selection)
 
+    def documents(self, selection: Selection) -> Documents:
+        with self.database.read() as session:
+            return read_documents(session, selection)
+
     def build(self, selection: Selection, folder: str = "out") -> tuple[str, Path]:
         """The manifest's sha256 and the dataset's folder."""
-        built = build_dataset(selection, self.storage, self.folder / folder, report=_ignore, verify=_ignore)
+        built = build_dataset(
+            selection,
+            self.storage,
+            self.folder / folder,
+            documents=self.documents(selection),
+            report=_ignore,
+            verify=_ignore,
+        )
         return built, self.folder / folder / selection.dataset_name
 
 
@@ -326,7 +338,14 @@ def test_two_attempts_at_one_export_at_once_both_end_well(place: Place, finished
     def report(share: float) -> None:
         inner.append(place.build(finished)[0])
 
-    outer = build_dataset(finished, place.storage, place.folder / "out", report=report, verify=_ignore)
+    outer = build_dataset(
+        finished,
+        place.storage,
+        place.folder / "out",
+        documents=place.documents(finished),
+        report=report,
+        verify=_ignore,
+    )
     assert inner == [outer]
     assert check_dataset(place.folder / "out" / finished.dataset_name).training_cases == 1
     assert [path.name for path in (place.folder / "out").iterdir()] == [finished.dataset_name]
@@ -356,7 +375,14 @@ def test_a_dataset_that_a_further_check_refuses_does_not_appear(place: Place, fi
         raise InvalidInput(ErrorCode.DATASET_INVALID, "It is refused.")
 
     with pytest.raises(InvalidInput, match="refused"):
-        build_dataset(finished, place.storage, place.folder / "out", report=_ignore, verify=refuse)
+        build_dataset(
+            finished,
+            place.storage,
+            place.folder / "out",
+            documents=place.documents(finished),
+            report=_ignore,
+            verify=refuse,
+        )
     assert list((place.folder / "out").iterdir()) == []
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from crowdmask.exports import service
 from crowdmask.exports.builder import build_dataset
+from crowdmask.exports.crowd import read_documents
 from crowdmask_ml.nnunet.integrity import verify_integrity
 from crowdmask_worker.context import Effect, JobContext
 
@@ -23,6 +24,7 @@ def handle(context: JobContext) -> Effect:
     export_id = UUID(context.job.payload["export_id"])
     with context.database.read() as session:
         selection = service.selection_with_masks(session, export_id)
+        documents = read_documents(session, selection)
 
     def verify(folder: Path) -> None:
         log.info("nnunet_integrity", job=str(context.job.id), checked=verify_integrity(folder))
@@ -31,6 +33,7 @@ def handle(context: JobContext) -> Effect:
         selection,
         context.storage,
         context.settings.exports_dir / str(export_id),
+        documents=documents,
         report=context.report,
         verify=verify,
     )
