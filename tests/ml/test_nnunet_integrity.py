@@ -42,6 +42,41 @@ def test_nnunet_accepts_a_dataset_of_ours(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("shape", "spacing", "channel", "ignores"),
+    [
+        ((4, 12, 16), (2.0, 2.0, 3.0), "CT", True),
+        ((6, 40, 36), (0.7, 0.7, 9.0), "image", False),
+        ((2, 12, 16), (1.0, 1.0, 5.0), "image", True),
+        ((1, 12, 16), (1.0, 1.0, 5.0), "CT", False),
+    ],
+    ids=["partial with ignore", "anisotropic MR", "two slices, partial", "one slice"],
+)
+def test_nnunet_accepts_datasets_of_many_kinds(
+    tmp_path: Path,
+    shape: tuple[int, int, int],
+    spacing: tuple[float, float, float],
+    channel: str,
+    ignores: bool,
+) -> None:
+    if find_spec("nnunetv2") is None:
+        missing("nnU-Net (the extra train)")
+    dataset = nnunet.DatasetFolder.named(tmp_path, number=502, name="Kinds")
+    description = nnunet.DatasetDescription((channel,), LabelSet.from_names(["liver"]), 1, ignores=ignores)
+    affine = np.diag([-spacing[0], -spacing[1], spacing[2], 1.0])
+    for split in nnunet.Split:
+        voxels = np.random.default_rng(0).integers(0, 900, shape, dtype=np.int16)
+        nifti.write_volume(tmp_path / "image.nii.gz", voxels, Grid(shape=shape, affine=affine))
+        mask = np.zeros(shape, np.uint8)
+        mask[0, 2:6, 3:9] = 1
+        if ignores and split is nnunet.Split.TRAINING:
+            mask[-1][mask[-1] == 0] = description.ignore_index
+        nnunet.write_case(dataset, f"case_{split}", image=tmp_path / "image.nii.gz", mask=mask, split=split)
+    nnunet.write_dataset_json(dataset, description)
+    assert nnunet.check_dataset(dataset.path).test_cases == 1
+    assert verify_integrity(dataset.path)
+
+
+@pytest.mark.parametrize(
     ("damage", "said"),
     [
         (lambda folder: (folder / "labelsTr" / "case_1.nii.gz").unlink(), "case_1"),

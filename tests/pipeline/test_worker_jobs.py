@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -14,6 +15,8 @@ from crowdmask.accounts.actor import Actor
 from crowdmask.annotations import service as annotations
 from crowdmask.assignments import service as assignments
 from crowdmask.core import nifti
+from crowdmask.core.completion import Completion
+from crowdmask.core.dataset_choice import DatasetChoice, LabelSource, PartialRule
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.geometry import Box
 from crowdmask.core.ids import new_id
@@ -24,10 +27,11 @@ from crowdmask.core.tracks import BoxSource, Keyframe
 from crowdmask.core.volume import Grid
 from crowdmask.exports import service as exports
 from crowdmask.exports.builder import MANIFEST_NAME
+from crowdmask.exports.selection import Selection
 from crowdmask.infra.db import Database
 from crowdmask.infra.settings import Settings
 from crowdmask.infra.storage import LocalStorage, sha256_of
-from crowdmask.models import Export, Job, JobKind, Project, Queue, Segmentation, Volume
+from crowdmask.models import Export, Job, JobKind, Project, Queue, Segmentation, Task, Volume
 from crowdmask.segmentations.schemas import SuggestionAnswer
 from crowdmask.segmentations.service import request_embeddings
 from crowdmask.segmentations.suggestions import request_suggestion
@@ -66,7 +70,7 @@ class Place:
     def drain(self) -> None:
         self.runner.drain([Queue.CPU, Queue.GPU])
 
-    def submit(self, operations: list[Operation], *, by: Actor | None = None) -> UUID:
+    def submit(self, operations: list[Operation], *, by: Actor | None = None, hand_in: bool = True) -> UUID:
         person = by or self.admin
         with self.database.write() as session:
             assignment = assignments.claim_next(
@@ -88,8 +92,27 @@ class Place:
                 volume_sha256=pack,
                 operations=operations,
             )
-            annotations.submit(session, person, annotation_id=annotation.id, revision=answer.revision)
+            if hand_in:
+                annotations.submit(session, person, annotation_id=annotation.id, revision=answer.revision)
             return annotation.id
+
+    def join(self, name: str) -> Actor:
+        with self.database.write() as session:
+            person = factories.add_account(session, name=name)
+            factories.add_member(session, session.get_one(Project, self.project_id), person)
+            return Actor(person.id)
+
+    def freeze(self, **choice: Any) -> UUID:
+        with self.database.write() as session:
+            return exports.create_export(
+                session, self.admin, project_id=self.project_id, name="Discs", choice=DatasetChoice(**choice)
+            ).id
+
+    def written(self, export_id: UUID) -> tuple[Selection, Path]:
+        with self.database.read() as session:
+            selection = exports.selection_with_masks(session, export_id)
+            assert session.get_one(Export, export_id).manifest_sha256 is not None
+        return selection, self.runner.settings.exports_dir / str(export_id) / selection.dataset_name
 
     def mask_of(self, annotation_id: UUID) -> Segmentation:
         with self.database.read() as session:
@@ -205,10 +228,7 @@ def test_an_absence_that_two_people_found_becomes_background_in_the_exported_dat
     _drained(place, [MarkNotInVolume()])
     with pytest.raises(InvalidInput, match="disc has 1 of 2 answers"), place.database.write() as session:
         exports.create_export(session, place.admin, project_id=place.project_id, name="Discs")
-    with place.database.write() as session:
-        second = factories.add_account(session, name="Second")
-        factories.add_member(session, session.get_one(Project, place.project_id), second)
-    _drained(place, [MarkNotInVolume()], by=Actor(second.id))
+    _drained(place, [MarkNotInVolume()], by=place.join("Second"))
     with place.database.write() as session:
         export = exports.create_export(session, place.admin, project_id=place.project_id, name="Discs")
     place.drain()
@@ -217,6 +237,56 @@ def test_an_absence_that_two_people_found_becomes_background_in_the_exported_dat
     with place.database.read() as session:
         written = session.get_one(Export, export.id).manifest_sha256
     assert written == sha256_of(folder / MANIFEST_NAME)
+
+
+@pytest.mark.slow
+def test_unfinished_work_is_completed_for_a_dataset_and_what_stays_open_is_ignored(place: Place) -> None:
+    """Without submission, through the queue: the derived mask first, then the folder, which nnU-Net's check accepts."""
+    _ready(place)
+    drawn = {z: Keyframe(BOX, BoxSource.DRAWN) for z in (1, 2)}
+    place.submit([AddTrack("t1", 1, 2, drawn)], hand_in=False)
+    partial, full = (
+        place.freeze(unfinished=True, partial=PartialRule.IGNORE, completion=completion)
+        for completion in (Completion.NONE, Completion.FULL)
+    )
+    place.drain()
+    selection, folder = place.written(partial)
+    assert check_dataset(folder).dataset.description.ignores
+    labels = nifti.read_label_map(folder / "labelsTr" / "disc.nii.gz").voxels
+    assert [set(np.unique(on_slice)) for on_slice in labels] == [{2}, {0, 1}, {0, 1}, {2}, {2}, {2}]
+    assert selection.cases[0].masks[0].provenance is not None
+    selection, folder = place.written(full)
+    labels = nifti.read_label_map(folder / "labelsTr" / "disc.nii.gz").voxels
+    # As far as two drawn slices allow a guess.
+    assert np.flatnonzero((labels == 1).any(axis=(1, 2))).tolist() == [1, 2, 3]
+    assert not (labels == 2).any()
+    provenance = selection.cases[0].masks[0].provenance
+    assert provenance is not None
+    assert (provenance["completion"], provenance["rule"]) == ("full", "single")
+    assert [on_slice["slice"] for on_slice in provenance["slices"] if on_slice["added_boxes"]] == [3]
+    assert "| guessed beyond the ends | 4 | 66.7 % |" in (folder / "DATASET_CARD.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_median_of_two_people_is_segmented_for_a_dataset(place: Place) -> None:
+    _ready(place)
+    with place.database.write() as session:
+        session.scalars(sa.select(Task)).one().overlap = 2
+    _drained(place, BOXED)
+    wide = {z: Keyframe(Box(8, 14, 31, 35), BoxSource.DRAWN) for z in range(1, 5)}
+    second = _drained(place, [AddTrack("t1", 1, 4, wide), SetLabelRange(1, 4)], by=place.join("Second"))
+    median = place.freeze(source=LabelSource.MEDIAN)
+    place.drain()
+    selection, folder = place.written(median)
+    (mask,) = selection.cases[0].masks
+    assert len(mask.inputs) == 2
+    assert mask.provenance is not None
+    assert mask.provenance["rule"] == "median"
+    assert {source for on_slice in mask.provenance["slices"] for source in on_slice["sources"]} == {
+        "consensus"
+    }
+    assert mask.mask_sha256 != place.mask_of(second).mask_sha256
+    assert (folder / "crowd/masks/disc__disc__median.nii.gz").is_file()
 
 
 def _drained(place: Place, operations: list[Operation], *, by: Actor | None = None) -> UUID:
