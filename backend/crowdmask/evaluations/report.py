@@ -25,6 +25,7 @@ from crowdmask.evaluations.words import (
     set_words,
 )
 from crowdmask.models import ReferenceOrigin
+from crowdmask.segmentations.schemas import AgreementAnswer, AgreementMeans, MeanAnswer
 
 _PLOTTED = (ScoreName.VOLUME_DICE, ScoreName.SLICE_DICE, ScoreName.SLICE_DICE_ALL, ScoreName.HD95_MM)
 _STYLE = """
@@ -50,12 +51,14 @@ _CAUTION = (
 
 @dataclass(frozen=True, slots=True)
 class ReportFacts:
-    """``address``: of the server, without a slash at the end, for links to the scans."""
+    """``address``: of the server, without a slash at the end, for links to the scans. ``agreement``: of the people of the
+    project."""
 
     project_id: UUID
     project_name: str
     address: str
     made_at: datetime
+    agreement: AgreementAnswer
 
 
 def html_report(facts: ReportFacts, a: ScoreSet, b: ScoreSet | None) -> str:
@@ -90,7 +93,7 @@ def html_report(facts: ReportFacts, a: ScoreSet, b: ScoreSet | None) -> str:
         ]
     for one, summary in zip(sets, summaries, strict=True):
         parts += [f"<h2>Lowest Dice of the volume: {escape(set_words(one))}</h2>", _worst(facts, summary)]
-    parts.append(_definitions())
+    parts += [_people(facts.agreement), _definitions()]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -194,6 +197,44 @@ def _link(facts: ReportFacts, one: WorstCase) -> str:
     return f"{facts.address}/admin/projects/{facts.project_id}/review?{chosen}"
 
 
+def _people(found: AgreementAnswer) -> str:
+    """How far people agree with each other, which says nothing of who is right."""
+    alone = f"{found.tasks_alone} tasks were submitted by one person only: of them nothing is known."
+    if not found.rows:
+        return f'<h2>Agreement of people</h2><p class="note">{alone}</p>'
+    heads = ("Pairs", "Boxes alike", "Same slices", "Ends apart (slices)", "Dice of masks")
+    tables = (
+        _grid(caption, (first, *heads), [_agreed(means) for means in all_means])
+        for caption, first, all_means in (
+            ("Every two people on the same task, by organ", "Organ", found.labels),
+            ("Each person against the others", "Person", found.people),
+        )
+    )
+    return (
+        "<h2>Agreement of people</h2>"
+        + "".join(tables)
+        + '<p class="note">Means over pairs. Boxes alike: what both share of all that they cover, slice by slice where both '
+        "have boxes. Same slices: of those that both decided, the share with the same answer. In brackets: of how many pairs "
+        f"the mean is, where it is not of all. People who agree may still both be wrong. {alone}</p>"
+    )
+
+
+def _agreed(means: AgreementMeans) -> list[str]:
+    def words(mean: MeanAnswer, digits: int) -> str:
+        if mean.mean is None:
+            return "–"
+        return f"{mean.mean:.{digits}f}" + ("" if mean.n == means.pairs else f" ({mean.n})")
+
+    return [
+        escape(means.name),
+        str(means.pairs),
+        words(means.box_iou, 3),
+        words(means.presence, 3),
+        words(means.range_difference, 1),
+        words(means.mask_dice, 3),
+    ]
+
+
 def _definitions() -> str:
     items = "".join(
         f"<li><b>{escape(SCORE_WORDS[name])}</b> (<code>{name.value}</code>): {escape(SCORE_DEFINITIONS[name])}</li>"
@@ -237,7 +278,15 @@ def _table(
     *,
     words: int = 1,
 ) -> str:
-    """Cells are HTML; the first ``words`` columns hold words, the others numbers. Who made the reference is said below."""
+    """As ``_grid``; who made the reference is said below."""
+    reference = ", ".join(ORIGIN_WORDS[one] for one in origins) or "none"
+    return (
+        _grid(caption, heads, rows, words=words) + f'<p class="note">Reference: {reference}. {_CAUTION}</p>'
+    )
+
+
+def _grid(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> str:
+    """Cells are HTML; the first ``words`` columns hold words, the others numbers."""
     kinds = ["" if at < words else ' class="number"' for at in range(len(heads))]
     head = "".join(f'<th scope="col"{kind}>{text}</th>' for kind, text in zip(kinds, heads, strict=True))
     body = "".join(
@@ -249,9 +298,7 @@ def _table(
         + "</tr>"
         for row in rows
     )
-    reference = ", ".join(ORIGIN_WORDS[one] for one in origins) or "none"
     return (
         f'<div class="wide"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
-        f'<p class="note">Reference: {reference}. {_CAUTION}</p>'
     )

@@ -23,6 +23,7 @@ from crowdmask.evaluations.score_sets import (
 from crowdmask.exports.queries import EXPORTS
 from crowdmask.models import Project, ReferenceMask, Training, TrainingScore, Volume
 from crowdmask.projects.policy import require_role
+from crowdmask.segmentations.agreement import agreement_answer
 
 _ALL_MASKS = "masks"
 _TRAINING = "training"
@@ -128,4 +129,10 @@ def report_facts(session: Session, actor: Actor, *, project_id: UUID, address: s
     """
     require_role(session, actor, project_id, *EXPORTS)
     name = session.scalars(sa.select(Project.name).where(Project.id == project_id)).one()
-    return ReportFacts(project_id=project_id, project_name=name, address=address, made_at=utc_now())
+    return ReportFacts(
+        project_id=project_id,
+        project_name=name,
+        address=address,
+        made_at=utc_now(),
+        agreement=agreement_answer(session, actor, project_id=project_id),
+    )

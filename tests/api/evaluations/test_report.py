@@ -6,8 +6,10 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
+import sqlalchemy as sa
 
-from crowdmask.models import Project
+from crowdmask.models import Project, Volume
+from tests import factories
 from tests.api.evaluations.place import Place, blob
 from tests.api.server import problem
 
@@ -95,6 +97,21 @@ def test_a_report_on_one_set_compares_nothing(place: Place, training: str) -> No
     assert "Training Network & co" in page.said
     assert "Side by side" not in page.said
     problem(place.get("report", a="masks", b="training:none"), 404, "not_found")
+
+
+def test_the_report_says_how_far_people_agree(place: Place, training: str) -> None:
+    alone = _Page(place.get("report").text)
+    assert "7 tasks were submitted by one person only" in alone.said
+    assert "Each person against the others" not in alone.said
+    with place.server.database.write() as session:
+        place.people["ben"] = factories.add_account(session, name="<Ben>")
+        factories.add_member(session, place.project, place.people["ben"])
+        volume = session.scalars(sa.select(Volume).where(Volume.name == "<CT> 0")).one()
+    place.mask(volume, blob(z=slice(0, 3), x=4), by="ben")
+    page = _Page(place.get("report").text)
+    assert "Each person against the others" in page.said
+    assert "<Ben>" in page.said
+    assert "6 tasks were submitted by one person only" in page.said
 
 
 def test_a_project_without_scores_has_an_empty_report(place: Place) -> None:

@@ -21,7 +21,7 @@ export function MeansTable({
         <tr>
           <th scope="col">{heading}</th>
           <th scope="col" data-number>{t`Pairs`}</th>
-          <th scope="col" data-number>{t`Overlap of boxes`}</th>
+          <th scope="col" data-number>{t`Boxes alike`}</th>
           <th scope="col" data-number>{t`Same slices`}</th>
           <th scope="col" data-number>{t`Ends apart`}</th>
           <th scope="col" data-number>{t`Dice of masks`}</th>
@@ -57,7 +57,7 @@ export function PairsTable({ rows }: { rows: readonly Schema<"AgreementRow">[] }
           <th scope="col">{t`Organ`}</th>
           <th scope="col">{t`One`}</th>
           <th scope="col">{t`The other`}</th>
-          <th scope="col" data-number>{t`Overlap of boxes`}</th>
+          <th scope="col" data-number>{t`Boxes alike`}</th>
           <th scope="col" data-number>{t`Same slices`}</th>
           <th scope="col" data-number>{t`First slice`}</th>
           <th scope="col" data-number>{t`Last slice`}</th>

@@ -99,7 +99,7 @@ function Definitions() {
   return (
     <dl className="cm-quiet">
       <dt>
-        <Trans>Overlap of boxes</Trans>
+        <Trans>Boxes alike</Trans>
       </dt>
       <dd>
         <Trans>
