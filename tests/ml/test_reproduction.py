@@ -12,11 +12,15 @@ from typer.testing import CliRunner
 from crowdmask import cli
 from crowdmask.core.boxes_file import read_boxes
 from crowdmask.core.errors import CrowdmaskError, ErrorCode, InvalidInput
-from crowdmask.core.nifti import read_label_map, write_volume
+from crowdmask.core.labels import Label
+from crowdmask.core.nifti import read_label_map, write_mask, write_volume
+from crowdmask.core.nnunet import check_dataset
 from crowdmask.core.phantom import AORTA, LIVER, SPLEEN, abdominal_phantom
 from crowdmask.core.simulate import Rule, ideal_boxes
 from crowdmask.core.tracks import boxes_by_slice
+from crowdmask.core.training import TrainingSettings
 from crowdmask.core.volume import Grid
+from crowdmask_ml.reproduction.pairs import REFERENCE, PairCase, trained_tables, write_pairs
 from crowdmask_ml.reproduction.segmenters import SobelSegmenter, model_folder, paper_segmenter, with_edges
 from crowdmask_ml.segmenter import MaskRule, Segmenter
 
@@ -199,6 +203,87 @@ def test_a_real_nnunet_dataset_is_read_as_it_is(sample_data: Path, tmp_path: Pat
     assert 0.5 < _table(found, "table2")["anterior"]["litemedsam"]["mean"] < 1
 
 
+@pytest.fixture
+def cases_of_a_challenge(tmp_path: Path, piece: tuple[np.ndarray, np.ndarray, Grid]) -> list[PairCase]:
+    """Three to train on, of which the last lacks the aorta in its mask, and one to test on; BTCV's integers."""
+    voxels, labels, grid = piece
+    reference = np.array([0, 1, 2, 3, 6, 8], np.uint8)[labels]
+    cases = []
+    for name in ("img-1", "img-2", "img-3", "img-4"):
+        paths = [tmp_path / f"{name}_{kind}.nii.gz" for kind in ("image", "reference", "mask")]
+        mask = np.where(np.arange(len(reference))[:, None, None] < 3, reference, 0).astype(np.uint8)
+        if name == "img-3":
+            mask[mask == 8] = 0
+        for path, content in zip(paths, (voxels, reference, mask), strict=True):
+            write_volume(path, content, grid)
+        masks = {"litemedsam, none": paths[2]}
+        cases.append(PairCase(name, name == "img-4", paths[0], None, paths[1], masks))
+    return cases
+
+
+def test_the_datasets_of_a_comparison_differ_in_their_training_labels_alone(
+    cases_of_a_challenge: list[PairCase], tmp_path: Path
+) -> None:
+    labels = [Label(1, "spleen"), Label(6, "liver"), Label(8, "aorta")]
+    written = write_pairs(
+        tmp_path / "nnunet", cases_of_a_challenge, labels, merged={3: 1}, modality="CT",
+        complete={"img-1", "img-2", "img-4"},
+    )  # fmt: skip
+    assert [(one.arm, one.complete, one.trained, one.tested) for one in written] == [
+        (arm, complete, trained, ("img_4",))
+        for complete, trained in ((False, ("img_1", "img_2", "img_3")), (True, ("img_1", "img_2")))
+        for arm in (REFERENCE, "litemedsam, none")
+    ]
+    for one in written:
+        report = check_dataset(one.folder)
+        assert report.dataset.description.channel_names == ("CT",)
+        assert report.test_cases == 1
+        folds = json.loads((one.folder / "splits_final.json").read_text())
+        assert sorted(name for fold in folds for name in fold["val"]) == list(one.trained)
+    reference, masks = (
+        read_label_map(one.folder / "labelsTr" / "img_1.nii.gz").voxels for one in written[:2]
+    )
+    source = read_label_map(cases_of_a_challenge[0].reference).voxels
+    assert np.array_equal(reference == 1, np.isin(source, [1, 3]))
+    assert np.array_equal(reference == 3, source == 8)
+    # The paper's rule: where nobody boxed, background.
+    assert not masks[3:].any()
+    assert np.array_equal(masks[:3] == 2, source[:3] == 6)
+    said = [json.loads((one.folder / "crowdmask_manifest.json").read_text()) for one in written[:2]]
+    assert [one["partial"] for one in said] == [None, "background-as-in-the-paper"]
+    assert said[1]["cases"]["img_1"] == "img-1"
+    tests = [(one.folder / "labelsTs" / "img_4.nii.gz").read_bytes() for one in written]
+    assert len(set(tests)) == 1
+
+    # As if nnU-Net had predicted the training masks' way: tables 4 and 5 score the test cases.
+    predicted = []
+    for one in written:
+        folder = tmp_path / f"predicted-{one.folder.name}"
+        folder.mkdir()
+        truth = read_label_map(one.folder / "labelsTs" / "img_4.nii.gz")
+        kept = truth.voxels.copy()
+        kept[3:] = 0
+        write_mask(folder / "img_4.nii.gz", truth.voxels if one.arm == REFERENCE else kept, truth.source)
+        predicted.append((one, folder))
+    tables = trained_tables(predicted, TrainingSettings())
+    assert [table.key for table in tables] == ["table4", "table5"]
+    for table in tables:
+        ours = {row.label: [one.mean for one in row.means] for row in table.rows}
+        assert all(values[0] == 1 and values[1] < 1 for values in ours.values())
+        assert "background-as-in-the-paper" in table.note
+
+
+def test_a_comparison_needs_two_volumes_to_train_on(
+    cases_of_a_challenge: list[PairCase], tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        write_pairs(
+            tmp_path / "nnunet", cases_of_a_challenge[2:], [Label(1, "spleen")], merged={}, modality="CT",
+            complete=(),
+        )  # fmt: skip
+    assert refused.value.code is ErrorCode.DATASET_INVALID
+
+
 @pytest.mark.sample_data
 def test_the_released_prompts_without_images_give_what_they_can_and_say_what_not(
     sample_data: Path, tmp_path: Path
@@ -247,6 +332,8 @@ def test_what_cannot_be_reproduced_is_refused_with_its_reason(decathlon: Path, t
         (("--dataset", decathlon, "--case", "p_3"), ErrorCode.DATASET_INVALID),
         (("--scores", "6:SAM=a.csv"), ErrorCode.OPTION_INVALID),
         (("--scores", "2:SAM"), ErrorCode.OPTION_INVALID),
+        (("--dataset", decathlon, "--train", "--epochs", 0), ErrorCode.OPTION_INVALID),
+        (("--dataset", decathlon, "--nnunet", "--test-case", "p_9"), ErrorCode.OPTION_INVALID),
     ]:
         assert _refused(tmp_path / "out", *arguments).code is code, arguments
 

@@ -3,16 +3,18 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from crowdmask.cli.options import program
-from crowdmask.console import AsJson, check_folder, print_json, readable, writing
+from crowdmask.console import AsJson, check_folder, print_json, writing
 from crowdmask.core.completion import Completion
 from crowdmask.core.errors import CrowdmaskError, ErrorCode, InvalidInput, NotFound
 from crowdmask.core.simulate import Rule
+from crowdmask.core.training import Configuration, TrainingSettings
 
 if TYPE_CHECKING:
     from crowdmask.core.dataset_layouts import PublishedCase, PublishedDataset
@@ -34,6 +36,7 @@ class Run:
     boxes: "list[BoxesResult]" = field(default_factory=list)
     results: "list[LabelResult]" = field(default_factory=list)
     left_out: "list[LeftOut]" = field(default_factory=list)
+    trained: "list[PaperTable]" = field(default_factory=list)
     made: int = 0
     kept: int = 0
     without_image: int = 0
@@ -109,6 +112,29 @@ def reproduce(
             help="Scores per case that are there, for the paper's table 2, 3, 4 or 5.",
         ),
     ] = None,
+    nnunet: Annotated[
+        bool,
+        typer.Option("--nnunet", help="Write nnU-Net datasets of the reference's labels and of the masks."),
+    ] = False,
+    test_case: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Test on this case instead of training on it; also several times."),
+    ] = None,
+    train: Annotated[
+        bool, typer.Option("--train", help="Train nnU-Net on these datasets, for tables 4 and 5.")
+    ] = False,
+    configuration: Annotated[
+        Configuration, typer.Option(help="What nnU-Net trains.")
+    ] = Configuration.FULLRES,
+    fold: Annotated[
+        list[int] | None,
+        typer.Option(min=0, help="Train this fold; may be given several times. Default: all."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="Epochs of a training.")] = 1000,
+    iterations: Annotated[int, typer.Option(help="Iterations of an epoch.")] = 250,
+    small: Annotated[
+        bool, typer.Option("--small", help="A tiny network, to try the way from end to end.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Reproduce the paper: boxes to masks to its tables, and where the Dice is lost; on any published dataset.
@@ -124,7 +150,16 @@ def reproduce(
             "There is nothing to reproduce.",
             hint="Give --dataset, or scores that are there with --scores.",
         )
-    given_tables = _tables_of_scores(scores or [])
+    from crowdmask.cli.given_scores import tables_of_scores
+
+    given_tables = tables_of_scores(scores or [])
+    settings = TrainingSettings(configuration, tuple(fold or ()), epochs, iterations, small=small)
+    if train and find_spec("nnunetv2") is None:
+        raise InvalidInput(
+            ErrorCode.OPTION_INVALID,
+            "--train needs the package nnunetv2, which is not installed.",
+            hint="Install the extra: pip install 'crowdmask[train]'; or write the datasets with --nnunet alone.",
+        )
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     check_folder(out, wanted_for=out)
@@ -150,7 +185,12 @@ def reproduce(
             window=None if window is None else _window(window),
             out=out,
         )
+        tested = {one.name for one in _cases(published, test_case)} if test_case else set()
         run = _run(plan, published, cases)
+        if nnunet or train:
+            run.trained += _compare_by_nnunet(
+                plan, published, cases, run, tested, settings if train else None
+            )
     tables = [
         *(study.paper_results(run.results, study.complete_cases(run.boxes)) if run.results else []),
         *given_tables,
@@ -199,6 +239,58 @@ def _run(plan: "Plan", dataset: "PublishedDataset", cases: "Sequence[PublishedCa
     run.conditions["cases"] = str(len(cases) - len(run.left_out))
     run.notes += _notes(plan, run)
     return run
+
+
+def _compare_by_nnunet(
+    plan: "Plan",
+    dataset: "PublishedDataset",
+    cases: "Sequence[PublishedCase]",
+    run: Run,
+    tested: set[str],
+    settings: TrainingSettings | None,
+) -> "list[PaperTable]":
+    """Write the datasets of the comparison; with ``settings`` train on each, and make tables 4 and 5."""
+    from crowdmask.core.nnunet_layout import Split
+    from crowdmask.core.study import complete_cases
+    from crowdmask_ml.reproduction.cases import mask_paths
+    from crowdmask_ml.reproduction.pairs import PairCase, predictions_of, trained_tables, write_pairs
+
+    left_out = {one.case for one in run.left_out}
+    pairs = [
+        PairCase(
+            case.name,
+            case.name in tested or (not tested and case.split is Split.TEST),
+            case.image,
+            case.volume_index,
+            case.reference,
+            mask_paths(plan, case.name),
+        )
+        for case in cases
+        if case.image is not None and case.reference is not None and case.name not in left_out
+    ]
+    folder = plan.out / "nnunet"
+    folder.mkdir(exist_ok=True)
+    written = write_pairs(
+        folder,
+        pairs,
+        plan.labels,
+        merged=plan.merged,
+        modality=dataset.modality,
+        complete=complete_cases(run.boxes),
+    )
+    run.notes.append(
+        f"{len(written)} nnU-Net datasets are in nnunet/. In those of masks slices without a box are background, as in the "
+        "paper, although nobody said that the organ is not there."
+    )
+    if settings is None:
+        return []
+    with _bars(len(written)) as (next_dataset, watch):
+        predicted = []
+        for one in written:
+            made = predictions_of(one, plan.out / "trainings", settings, watch=lambda what: watch(what, 0, 1))
+            predicted.append((one, made))
+            next_dataset()
+    return trained_tables(predicted, settings)
 
 
 def _conditions(plan: "Plan", dataset: "PublishedDataset") -> dict[str, str]:
@@ -250,47 +342,6 @@ def _notes(plan: "Plan", run: Run) -> list[str]:
             "LiteMedSAM may have been trained on public data like this: read the differences, not the levels."
         )
     return notes
-
-
-def _tables_of_scores(given: Sequence[str]) -> "list[PaperTable]":
-    """The paper's tables from files of scores per case, such as those its authors released."""
-    from crowdmask.core.paper_tables import Arm, complete_rows, paper_table
-    from crowdmask.core.score_table import read_scores
-
-    titles = {
-        "2": "Table 2: volume Dice",
-        "3": "Table 3: slice Dice, complete cases (slice_dice_complete_case)",
-        "4": "Table 4: nnU-Net trained on all volumes, volume Dice",
-        "5": "Table 5: nnU-Net trained on complete volumes, volume Dice",
-    }
-    files: dict[str, dict[str, Path]] = {}
-    for text in given:
-        table, _, rest = text.partition(":")
-        name, separator, path = rest.partition("=")
-        if table not in titles or not name or not separator:
-            raise InvalidInput(
-                ErrorCode.OPTION_INVALID,
-                f"--scores {text} does not name a table, an arm and a file.",
-                hint="Write for example 2:SAM=sam.csv; the tables are 2, 3, 4 and 5.",
-            )
-        files.setdefault(table, {})[name] = readable(Path(path))
-    tables = []
-    for table, arms_of in sorted(files.items()):
-        read = {name: read_scores(path) for name, path in arms_of.items()}
-        first = next(iter(read.values()))
-        cases = [one for one in first.cases if all(one in other.cases for other in read.values())]
-        if not cases:
-            raise InvalidInput(
-                ErrorCode.SCORES_INVALID, f"The files of table {table} have no case in common."
-            )
-        arms: Sequence[Arm] = [Arm(name, one.of_cases(cases)) for name, one in read.items()]
-        note = f"{len(cases)} rows that all files have."
-        if table == "3":
-            arms = complete_rows(arms)
-            rows = len(next(iter(arms[0].columns.values()), ()))
-            note = f"{rows} of {len(cases)} slices on which every arm has every label; taken as independent."
-        tables.append(paper_table(f"given{table}", titles[table], arms, note=note))
-    return tables
 
 
 def _segmenters(names: Sequence[str], *, sobel: bool, runtime: str) -> "list[Segmenter]":

@@ -79,6 +79,7 @@ class PublishedDataset:
     Attributes:
         labels: in ascending order of their integers, which may have gaps.
         cases: training before test, each by name.
+        modality: of the chosen channel, as nnU-Net wants it named; ``CT`` is normalised in its own way.
         prompts: folder of boxes in OpenLabeling's form, when the layout has one.
         prompt_classes: label of each class of such boxes, where it is known.
     """
@@ -87,6 +88,7 @@ class PublishedDataset:
     layout: Layout
     labels: tuple[Label, ...]
     cases: tuple[PublishedCase, ...]
+    modality: str = "CT"
     prompts: Path | None = None
     prompt_classes: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -126,7 +128,13 @@ def _nnunet(folder: Path, description: Mapping[str, Any], channel: int) -> Publi
             if name.endswith(suffix)
         }
         cases += _paired(split, images, _files(folder / f"labels{split}"), None)
-    return _dataset(folder, Layout.NNUNET, _labels(folder, description, swapped=False), cases)
+    return _dataset(
+        folder,
+        Layout.NNUNET,
+        _labels(folder, description, swapped=False),
+        cases,
+        modality=str(description["channel_names"][str(channel)]),
+    )
 
 
 def _msd(folder: Path, description: Mapping[str, Any], channel: int) -> PublishedDataset:
@@ -138,7 +146,13 @@ def _msd(folder: Path, description: Mapping[str, Any], channel: int) -> Publishe
     for split in Split:
         images, labels = _files(folder / f"images{split}"), _files(folder / f"labels{split}")
         cases += _paired(split, images, labels, index)
-    return _dataset(folder, Layout.MSD, _labels(folder, description, swapped=True), cases)
+    return _dataset(
+        folder,
+        Layout.MSD,
+        _labels(folder, description, swapped=True),
+        cases,
+        modality=str(modalities[str(channel)]),
+    )
 
 
 def _btcv(folder: Path) -> PublishedDataset:
@@ -169,13 +183,14 @@ def _dataset(
     labels: tuple[Label, ...],
     cases: Iterable[PublishedCase],
     *,
+    modality: str = "CT",
     prompts: Path | None = None,
     classes: Mapping[int, int] = MappingProxyType({}),
 ) -> PublishedDataset:
     listed = tuple(cases)
     if not listed:
         raise _invalid(folder, f"has the layout of {layout} but holds no case", hint=_HINT)
-    return PublishedDataset(folder, layout, labels, listed, prompts, classes)
+    return PublishedDataset(folder, layout, labels, listed, modality, prompts, classes)
 
 
 def _paired(

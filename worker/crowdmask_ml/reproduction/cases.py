@@ -115,7 +115,7 @@ def run_case(plan: Plan, case: PublishedCase, watch: Watch) -> CaseResult:
     for segmenter in plan.segmenters if case.image is not None else ():
         assert case.image is not None
         name = model_folder(segmenter)
-        targets = {one: plan.out / "masks" / name / one / f"{case.name}.nii.gz" for one in plan.completions}
+        targets = {one: _mask_path(plan, segmenter, one, case.name) for one in plan.completions}
         for target in targets.values():
             target.parent.mkdir(parents=True, exist_ok=True)
         kept = keep_masks(
@@ -133,6 +133,19 @@ def run_case(plan: Plan, case: PublishedCase, watch: Watch) -> CaseResult:
     return CaseResult(
         boxes, tuple(results), sum(mask.made for mask in made), sum(not mask.made for mask in made)
     )
+
+
+def mask_paths(plan: Plan, case: str) -> dict[str, Path]:
+    """Where the masks of a case belong, by the name of the way."""
+    return {
+        Way(model_folder(segmenter), completion).name: _mask_path(plan, segmenter, completion, case)
+        for segmenter in plan.segmenters
+        for completion in plan.completions
+    }
+
+
+def _mask_path(plan: Plan, segmenter: Segmenter, completion: Completion, case: str) -> Path:
+    return plan.out / "masks" / model_folder(segmenter) / completion / f"{case}.nii.gz"
 
 
 def _scored(
