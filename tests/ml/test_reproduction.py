@@ -151,21 +151,23 @@ def _prompt_lines(reference: np.ndarray, k: int, values: dict[int, int]) -> str:
 
 @pytest.fixture(scope="module")
 def challenge(tmp_path_factory: pytest.TempPathFactory, piece: tuple[np.ndarray, np.ndarray, Grid]) -> Path:
-    """A case of BTCV with its integers, stored as that challenge stores it (x to the left, y to the front)."""
+    """Cases of BTCV with its integers, stored as that challenge stores them (x to the left, y to the front); nobody boxed
+    the third, and the liver of the others."""
     folder = tmp_path_factory.mktemp("btcv")
     voxels, labels, _ = piece
     numbers = np.array([0, 1, 2, 3, 6, 8], np.uint8)
     affine = np.diag([-3.0, 3.0, 3.0, 1.0])
-    arrays = {"img/img0001": voxels, "label/label0001": numbers[labels]}
-    for name, canonical in arrays.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        # Canonical (z, y, x) rises to the back; the file's second axis to the front.
-        stored = canonical.transpose(2, 1, 0)[:, ::-1]
-        nib.save(nib.Nifti1Image(stored, affine), folder / f"{name}.nii.gz")
-    stored = arrays["label/label0001"].transpose(2, 1, 0)[:, ::-1]
-    (folder / "prompt").mkdir()
-    for k in range(stored.shape[2] - 2):  # the two upper slices were not visited, the liver was boxed nowhere
-        (folder / "prompt" / f"img0001-slice{k:03}.txt").write_text(_prompt_lines(stored, k, {0: 1, 7: 8}))
+    # Canonical (z, y, x) rises to the back; the file's second axis to the front.
+    image, stored = (one.transpose(2, 1, 0)[:, ::-1] for one in (voxels, numbers[labels]))
+    for name in ("img", "label", "prompt"):
+        (folder / name).mkdir()
+    for number in ("0001", "0002", "0003"):
+        nib.save(nib.Nifti1Image(image, affine), folder / "img" / f"img{number}.nii.gz")
+        nib.save(nib.Nifti1Image(stored, affine), folder / "label" / f"label{number}.nii.gz")
+    for number in ("0001", "0002"):
+        for k in range(stored.shape[2] - 2):  # the two upper slices were not visited
+            lines = _prompt_lines(stored, k, {0: 1, 7: 8})
+            (folder / "prompt" / f"img{number}-slice{k:03}.txt").write_text(lines)
     return folder
 
 
@@ -175,7 +177,7 @@ def test_real_boxes_on_btcv_lie_where_they_were_drawn(
 ) -> None:
     found = _reproduce(
         tmp_path, "--dataset", challenge, "--prompts", challenge / "prompt", "--completion", "none",
-        "--label", "spleen", "--label", "liver", "--label", "aorta",
+        "--label", "spleen", "--label", "liver", "--label", "aorta", "--case", "img0001",
     )  # fmt: skip
     spleen = piece[1] == SPLEEN
     measured = _boxes_of(found, "spleen")
@@ -189,6 +191,21 @@ def test_real_boxes_on_btcv_lie_where_they_were_drawn(
     # An organ that nobody boxed counts with nothing, not as if it had not been asked for.
     assert _table(found, "table2")["liver"]["litemedsam"] == {"mean": 0.0, "ci": 0.0, "n": 1, "undefined": 0}
     assert loss["liver"]["of it: slices without a box"]["mean"] == 1
+
+
+@pytest.mark.slow
+def test_a_volume_that_nobody_boxed_can_be_tested_on(challenge: Path, tmp_path: Path) -> None:
+    found = _reproduce(
+        tmp_path, "--dataset", challenge, "--prompts", challenge / "prompt", "--completion", "none",
+        "--label", "spleen", "--nnunet", "--test-case", "img0003",
+    )  # fmt: skip
+    assert [(one["case"], one["code"]) for one in found["left_out"]] == [("img0003", "boxes_file_invalid")]
+    folders = sorted((tmp_path / "nnunet").iterdir())
+    assert [path.name for path in folders] == ["Dataset701_reference_labels", "Dataset702_litemedsam_none"]
+    for folder in folders:
+        report = check_dataset(folder)
+        assert (report.training_cases, report.test_cases) == (2, 1)
+        assert (folder / "labelsTs" / "img0003.nii.gz").is_file()
 
 
 @pytest.mark.slow

@@ -250,23 +250,27 @@ def _compare_by_nnunet(
     settings: TrainingSettings | None,
 ) -> "list[PaperTable]":
     """Write the datasets of the comparison; with ``settings`` train on each, and make tables 4 and 5."""
-    from crowdmask.core.nnunet_layout import Split
     from crowdmask.core.study import complete_cases
     from crowdmask_ml.reproduction.cases import mask_paths
     from crowdmask_ml.reproduction.pairs import PairCase, predictions_of, trained_tables, write_pairs
 
-    left_out = {one.case for one in run.left_out}
+    # A volume without boxes of its own can still be tested on.
+    unboxed = {one.case for one in run.left_out if one.code is ErrorCode.BOXES_FILE_INVALID}
+    unusable = {one.case for one in run.left_out} - unboxed
     pairs = [
         PairCase(
             case.name,
-            case.name in tested or (not tested and case.split is Split.TEST),
+            is_test,
             case.image,
             case.volume_index,
             case.reference,
             mask_paths(plan, case.name),
         )
         for case in cases
-        if case.image is not None and case.reference is not None and case.name not in left_out
+        if case.image is not None
+        and case.reference is not None
+        and case.name not in unusable
+        and ((is_test := _is_test(case, tested)) or case.name not in unboxed)
     ]
     folder = plan.out / "nnunet"
     folder.mkdir(exist_ok=True)
@@ -291,6 +295,13 @@ def _compare_by_nnunet(
             predicted.append((one, made))
             next_dataset()
     return trained_tables(predicted, settings)
+
+
+def _is_test(case: "PublishedCase", named: set[str]) -> bool:
+    """Whether nnU-Net is tested on it: those that were named, else those of the layout."""
+    from crowdmask.core.nnunet_layout import Split
+
+    return case.name in named if named else case.split is Split.TEST
 
 
 def _conditions(plan: "Plan", dataset: "PublishedDataset") -> dict[str, str]:
