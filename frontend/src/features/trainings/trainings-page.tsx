@@ -83,9 +83,10 @@ export function TrainingsPage() {
   );
 }
 
-/** The other side of a comparison, when both have scores. */
+/** The other side of a comparison, when both have scores: trained in the same way on other labels. */
 function isTwin(one: Training, other: Training): boolean {
   const isScored = one.scored > 0 && other.scored > 0;
+  if (JSON.stringify(one.settings) !== JSON.stringify(other.settings)) return false;
   return (
     isScored && one.pair_id !== null && one.pair_id === other.pair_id && one.export_id !== other.export_id
   );
