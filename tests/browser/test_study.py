@@ -78,7 +78,7 @@ def test_people_box_a_scan_by_mouse_touch_and_keys_and_the_admin_sees_it_become_
 
     admin.go("datasets")
     admin.page.get_by_role("button", name="Freeze and write the dataset").click()
-    link = admin.page.get_by_role("link", name=re.compile("^Download .* as zip"))
+    link = admin.page.get_by_role("link", name=re.compile("^Download zip: "))
     expect(link).to_be_visible(timeout=PATIENTLY)
     with admin.page.expect_download() as download:
         link.click()

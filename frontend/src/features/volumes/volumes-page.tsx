@@ -96,7 +96,7 @@ export function VolumesPage() {
             <DataTable caption={t`Scans of the project`}>
               <thead>
                 <tr>
-                  <td>
+                  <th scope="col">
                     <input
                       type="checkbox"
                       className="cm-check"
@@ -108,7 +108,7 @@ export function VolumesPage() {
                         )
                       }
                     />
-                  </td>
+                  </th>
                   <th scope="col">{t`Scan`}</th>
                   <th scope="col">{t`State`}</th>
                   <th scope="col">{t`Size in voxels`}</th>

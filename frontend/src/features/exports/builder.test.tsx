@@ -1,0 +1,126 @@
+import { I18nProvider } from "@lingui/react";
+import { MantineProvider } from "@mantine/core";
+import { QueryClientProvider } from "@tanstack/react-query";
+import {
+  createMemoryHistory,
+  createRootRoute,
+  createRoute,
+  createRouter,
+  RouterProvider,
+} from "@tanstack/react-router";
+import { render, screen, waitFor } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { beforeEach, expect, it, vi } from "vitest";
+import { createQueryClient, type Schema } from "@/api/queries";
+import { i18n } from "@/shared/texts/i18n";
+import { ToastProvider } from "@/shared/ui/toast";
+import { ExportsPage } from "./exports-page";
+
+const PROJECT = {
+  id: "p1",
+  labels: [
+    { index: 1, name: "liver", guide: "", pictures: [] },
+    { index: 2, name: "spleen", guide: "", pictures: [] },
+  ],
+  completion: "fill",
+};
+
+let asked: Schema<"ChoiceForm">[] = [];
+let created: unknown[] = [];
+let datasets: unknown[] = [];
+
+function answer(body: unknown, status = 200): Response {
+  return new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json" } });
+}
+
+/** Two scans for training, of which one becomes a test scan when a share is asked for. */
+function previewOf(choice: Schema<"ChoiceForm">): Schema<"ExportPreview"> {
+  const isTested = (choice.test_share ?? 0) > 0;
+  return {
+    cases: isTested ? ["a"] : ["a", "b"],
+    test_cases: isTested ? ["b"] : [],
+    labels: ["liver"],
+    left_out: [{ volume_name: "c", reason: "liver has 0 of 1 answers" }],
+    dropped_labels: [],
+    partial_cases: [],
+    masks_to_make: choice.source === "median" ? 4 : 0,
+    problem: (choice.folds ?? 0) > 2 ? "3 folds need at least 3 patients." : null,
+    files: ["dataset.json", "imagesTr/a_0000.nii.gz"],
+  };
+}
+
+beforeEach(() => {
+  asked = [];
+  created = [];
+  datasets = [];
+  const listeners = { addEventListener() {}, removeEventListener() {} };
+  window.matchMedia ??= (media) => ({ matches: false, media, ...listeners }) as never;
+  if (!("fonts" in document)) Object.defineProperty(document, "fonts", { value: listeners });
+  window.scrollTo = () => undefined;
+  vi.stubGlobal("fetch", async (request: Request) => {
+    const { pathname } = new URL(request.url);
+    if (pathname.endsWith("/exports/preview")) {
+      const { choice } = await request.json();
+      asked.push(choice);
+      return answer(previewOf(choice));
+    }
+    if (pathname.endsWith("/exports") && request.method === "POST") {
+      created.push(await request.json());
+      return answer({ version: 1 }, 201);
+    }
+    if (pathname.endsWith("/exports")) return answer(datasets);
+    if (pathname.endsWith("/volumes")) return answer({ items: [], next_cursor: null });
+    return answer(PROJECT);
+  });
+});
+
+function open(): void {
+  const root = createRootRoute();
+  const path = "/admin/projects/$projectId/datasets";
+  const page = createRoute({ getParentRoute: () => root, path, component: ExportsPage });
+  const router = createRouter({
+    routeTree: root.addChildren([page]),
+    history: createMemoryHistory({ initialEntries: ["/admin/projects/p1/datasets"] }),
+  });
+  render(
+    <I18nProvider i18n={i18n}>
+      <QueryClientProvider client={createQueryClient()}>
+        <MantineProvider env="test">
+          <ToastProvider>
+            <RouterProvider router={router as never} />
+          </ToastProvider>
+        </MantineProvider>
+      </QueryClientProvider>
+    </I18nProvider>,
+  );
+}
+
+it("says what a choice gives while it is made, and freezes that choice", async () => {
+  const user = userEvent.setup();
+  open();
+  expect(await screen.findByText("2 scans for training")).toBeTruthy();
+  expect(screen.getByText(/1 scan: liver has 0 of 1 answers/)).toBeTruthy();
+  await user.click(screen.getByLabelText("The median of all answers"));
+  expect(await screen.findByText("4 masks are not there yet and will be made first.")).toBeTruthy();
+  await user.click(screen.getByLabelText("A share, drawn by the seed"));
+  expect(await screen.findByText("1 scan for training")).toBeTruthy();
+
+  const folds = screen.getByLabelText("Folds of the training scans");
+  await user.clear(folds);
+  await user.type(folds, "3");
+  expect(await screen.findByText("3 folds need at least 3 patients.")).toBeTruthy();
+  const freeze = screen.getByRole("button", { name: "Freeze and write the dataset" });
+  expect(freeze.getAttribute("aria-disabled")).toBe("true");
+  await user.clear(folds);
+  expect(screen.getByText("Give 0 for none, or a whole number from 2 to 100.")).toBeTruthy();
+  await user.type(folds, "0");
+  await waitFor(() => expect(freeze.getAttribute("aria-disabled")).toBeNull());
+  await user.click(freeze);
+  await waitFor(() => expect(created).toHaveLength(1));
+  expect(created[0]).toMatchObject({
+    name: null,
+    dataset_id: 501,
+    choice: { source: "median", test_share: 0.2, folds: 0, completion: null },
+  });
+  expect(asked.length).toBeLessThan(8);
+});
