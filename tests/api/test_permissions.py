@@ -175,6 +175,7 @@ class World:
                 "annotation_id": annotation.id,
                 "segmentation_id": segmentation.id,
                 "export_id": export.id,
+                "part": "card",
                 "training_id": training.id,
                 "job_id": job.id,
                 "plot": "boxes",

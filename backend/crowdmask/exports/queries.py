@@ -15,6 +15,7 @@ from crowdmask.core.errors import Conflict, Corrupt, ErrorCode, NotFound
 from crowdmask.core.lifecycle import JobState
 from crowdmask.core.nnunet_layout import DatasetFolder, Split
 from crowdmask.exports.choice import Applied, apply_choice
+from crowdmask.exports.parts import parts_of
 from crowdmask.exports.schemas import (
     ChoiceAnswer,
     DroppedLabelAnswer,
@@ -187,6 +188,7 @@ def _export_answer(session: Session, export: Export, created_by: str, job: Job |
         masks_made=masks.made,
         choice=ChoiceAnswer.model_validate(selection.choice.to_json()),
         pair_id=export.pair_id,
+        parts=parts_of(selection),
         manifest_sha256=export.manifest_sha256,
         created_by=created_by,
         created_at=export.created_at,

@@ -3,11 +3,12 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from crowdmask.accounts.deps import CurrentActor
 from crowdmask.exports import queries, service
 from crowdmask.exports.archive import FolderArchive
+from crowdmask.exports.parts import DatasetPart, part_path
 from crowdmask.exports.schemas import ExportAnswer, ExportForm, ExportPreview, PreviewForm, TwinForm
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.ranges import ranged_response
@@ -94,4 +95,29 @@ def download_export(
         etag=archive.etag,
         media_type="application/zip",
         headers={"Content-Disposition": f'attachment; filename="{folder.name}.zip"'},
+    )
+
+
+@router.get(
+    "/exports/{export_id}/parts/{part}",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+    **needs(Permission.EXPORTS),
+)
+def download_export_part(
+    export_id: UUID, part: DatasetPart, session: ReadSession, actor: CurrentActor, server: Server
+) -> Response:
+    """The card, the manifest, or everybody's boxes in one form, without the images."""
+    folder = queries.written_folder(session, actor, server.settings.exports_dir, export_id=export_id)
+    path = part_path(folder, part)
+    if path.is_file():
+        return FileResponse(path, filename=f"{folder.name}_{path.name}")
+    archive = FolderArchive.of(path)
+    return StreamingResponse(
+        archive.pieces(0, archive.size),
+        media_type="application/zip",
+        headers={
+            "Content-Disposition": f'attachment; filename="{folder.name}_{path.name}.zip"',
+            "Content-Length": str(archive.size),
+        },
     )

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from crowdmask.core.completion import Completion
 from crowdmask.core.dataset_choice import DatasetChoice, LabelSource, OverlapRule, PartialRule, Twin
+from crowdmask.exports.parts import DatasetPart
 from crowdmask.exports.selection import FIRST_DATASET_ID
 from crowdmask.web.forms import Answer, Form, Name, Time
 
@@ -112,7 +113,8 @@ class ExportPreview(Answer):
 class ExportAnswer(Answer):
     """A frozen dataset. ``failed``: ``error`` says why. ``making``: ``masks_made`` of ``masks_needed`` are there.
 
-    Datasets of one comparison share ``pair_id``. ``n_folds``: 0 where nnU-Net makes its own.
+    Datasets of one comparison share ``pair_id``. ``n_folds``: 0 where nnU-Net makes its own. ``parts``: what can be
+    downloaded alone once the folder is written.
     """
 
     id: UUID
@@ -131,6 +133,7 @@ class ExportAnswer(Answer):
     masks_made: int
     choice: ChoiceAnswer
     pair_id: UUID | None
+    parts: list[DatasetPart]
     manifest_sha256: str | None
     created_by: str
     created_at: Time

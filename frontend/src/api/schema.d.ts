@@ -357,6 +357,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/exports/{export_id}/parts/{part}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Export Part
+         * @description The card, the manifest, or everybody's boxes in one form, without the images.
+         */
+        get: operations["download_export_part"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/exports/{export_id}/training-pair": {
         parameters: {
             query?: never;
@@ -2131,6 +2151,12 @@ export interface components {
             version: number;
         };
         /**
+         * DatasetPart
+         * @description ``boxes-files``: a zip of a boxes file for each case and person; the other boxes are of everybody in one file.
+         * @enum {string}
+         */
+        DatasetPart: "card" | "manifest" | "boxes-csv" | "boxes-coco" | "boxes-yolo" | "boxes-files";
+        /**
          * Device
          * @description ``auto``: a GPU where the worker has one, else the CPU.
          * @enum {string}
@@ -2247,7 +2273,8 @@ export interface components {
          * ExportAnswer
          * @description A frozen dataset. ``failed``: ``error`` says why. ``making``: ``masks_made`` of ``masks_needed`` are there.
          *
-         *     Datasets of one comparison share ``pair_id``. ``n_folds``: 0 where nnU-Net makes its own.
+         *     Datasets of one comparison share ``pair_id``. ``n_folds``: 0 where nnU-Net makes its own. ``parts``: what can be
+         *     downloaded alone once the folder is written.
          */
         ExportAnswer: {
             /** Cases */
@@ -2287,6 +2314,8 @@ export interface components {
             n_folds: number;
             /** Pair Id */
             pair_id: string | null;
+            /** Parts */
+            parts: components["schemas"]["DatasetPart"][];
             /** Progress */
             progress: number;
             /**
@@ -4472,6 +4501,38 @@ export interface operations {
                 };
                 content: {
                     "application/zip": unknown;
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_export_part: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                export_id: string;
+                part: components["schemas"]["DatasetPart"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
                 };
             };
             /** @description Refused. */

@@ -253,6 +253,30 @@ def test_a_broken_download_goes_on_where_it_ended(place: Place) -> None:
     assert behind.headers["content-range"] == f"bytes */{size}"
 
 
+def test_the_card_and_the_boxes_are_downloaded_without_the_images(place: Place) -> None:
+    told = place.export().json()
+    address = f"/exports/{told['id']}/parts"
+    problem(place.get(f"{address}/card"), 409, "not_open")
+    place.work()
+    parts = ["card", "manifest", "boxes-csv", "boxes-coco", "boxes-yolo", "boxes-files"]
+    assert place.get(f"/exports/{told['id']}").json()["parts"] == parts
+    found = {part: place.get(f"{address}/{part}", by="researcher") for part in parts}
+    assert [answer.status_code for answer in found.values()] == [200] * len(parts)
+    name = told["dataset_name"]
+    assert found["card"].text.startswith("# Dataset501")
+    assert found["card"].headers["content-disposition"] == f'attachment; filename="{name}_DATASET_CARD.md"'
+    assert found["boxes-csv"].text.startswith("volume,label_index,label,slice")
+    assert found["boxes-coco"].json()["categories"] == [{"id": 1, "name": "liver"}]
+    folder = place.server.settings.exports_dir / told["id"] / name
+    with zipfile.ZipFile(io.BytesIO(found["boxes-files"].content)) as archive:
+        written = {f"boxes/{path.name}" for path in (folder / "crowd" / "boxes").iterdir()}
+        assert set(archive.namelist()) == written != set()
+    problem(place.get(f"{address}/images"), 422, "request_invalid")
+    problem(place.get(f"{address}/card", by="stranger"), 404, "not_found")
+    (folder / "crowd" / "boxes.csv").unlink()
+    problem(place.get(f"{address}/boxes-csv"), 404, "not_found")
+
+
 def _zip_bytes(folder: Path) -> bytes:
     archive = FolderArchive.of(folder)
     return b"".join(archive.pieces(0, archive.size))

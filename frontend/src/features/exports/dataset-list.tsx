@@ -10,7 +10,7 @@ import { ProgressBar } from "@/shared/ui/progress-bar";
 import { Status } from "@/shared/ui/status";
 import { LeftOut, Names } from "./preview";
 import { useDatasetChanges } from "./queries";
-import { exportState, sourceWords } from "./words";
+import { exportState, partWords, sourceWords } from "./words";
 
 type Dataset = Schema<"ExportAnswer">;
 
@@ -126,6 +126,20 @@ function Card({ dataset, pair, onTwin }: { dataset: Dataset; pair: readonly Data
             <Trans>Download zip</Trans>
           </LinkButton>
         ) : null}
+        {dataset.state === "done"
+          ? dataset.parts.map((part) => (
+              <LinkButton
+                key={part}
+                size="small"
+                variant="secondary"
+                href={`/api/v1/exports/${dataset.id}/parts/${part}`}
+                download
+                aria-label={t`${partWords(part)}: ${name}`}
+              >
+                {partWords(part)}
+              </LinkButton>
+            ))
+          : null}
         {dataset.choice.source !== "reference" ? (
           <Button size="small" aria-label={t`Make one to compare with: ${name}`} onClick={onTwin}>
             <Trans>Make one to compare with</Trans>

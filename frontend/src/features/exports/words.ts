@@ -53,6 +53,23 @@ export function completionWords(completion: Schema<"Completion">): string {
   }
 }
 
+export function partWords(part: Schema<"DatasetPart">): string {
+  switch (part) {
+    case "card":
+      return t`Card`;
+    case "manifest":
+      return t`Manifest`;
+    case "boxes-csv":
+      return t`Boxes, CSV`;
+    case "boxes-coco":
+      return t`Boxes, COCO`;
+    case "boxes-yolo":
+      return t`Boxes, YOLO`;
+    case "boxes-files":
+      return t`Boxes files`;
+  }
+}
+
 export function problemWords(problem: DraftProblem): string {
   switch (problem) {
     case "labels_missing":
