@@ -201,7 +201,7 @@ for organ, annotation_id in submitted:
     print(f"{organ}: mask {made.state}, {np.count_nonzero(mask)} voxels, values {np.unique(mask).tolist()}")
 
 # %% [markdown]
-# Evaluate all masks that have a reference, list what the project holds, and freeze it as an nnU-Net v2 dataset.
+# Evaluate all masks that have a reference, keep the report and the scores, list what the project holds, and freeze it as an nnU-Net v2 dataset.
 
 # %%
 client.evaluate(project.id)
@@ -209,6 +209,9 @@ while not all(row.evaluated for row in client.evaluations(project.id)):
     time.sleep(0.5)
 for row in client.evaluations(project.id):
     print(f"{row.volume_name}, {row.label.name}: Dice {row.volume_dice:.3f}")
+
+client.download_report(project.id, folder / "report.html")
+client.download_scores(project.id, folder / "scores.csv")
 
 export = client.create_export(project.id, name="Notebook")
 while export.state not in ("done", "failed"):

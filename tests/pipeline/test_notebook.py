@@ -47,4 +47,6 @@ def test_every_cell_of_the_worked_example_runs(tmp_path: Path) -> None:
         assert found[f"crowd, as drawn, {organ}"] < found[f"crowd, filled, {organ}"] < 1
     assert re.search(r"^datasets: Dataset\d{3}_Notebook$", done.stdout, flags=re.MULTILINE)
     (folder,) = re.findall(r"^everything is in (.+)$", done.stdout, flags=re.MULTILINE)
+    assert "Lowest Dice of the volume" in (Path(folder) / "report.html").read_text(encoding="utf-8")
+    assert len((Path(folder) / "scores.csv").read_text(encoding="utf-8").splitlines()) == 3
     assert (Path(folder) / "dataset.zip").stat().st_size > 10_000

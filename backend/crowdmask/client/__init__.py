@@ -20,17 +20,21 @@ from crowdmask.client.transport import Progress, Transport
 from crowdmask.client.views import (
     AnnotationView,
     AssignmentView,
+    ComparedView,
     EvaluationView,
     ExportView,
     MaskView,
+    MeanView,
     ProjectLabel,
     ProjectSummary,
     ProjectView,
     ReferenceView,
     SaveView,
+    ScoreSetView,
     VolumeView,
     annotation_of,
     assignment_of,
+    compared_of,
     export_of,
     project_of,
     summary_of,
@@ -43,14 +47,17 @@ __all__ = [
     "AnnotationView",
     "AssignmentView",
     "Client",
+    "ComparedView",
     "EvaluationView",
     "ExportView",
     "MaskView",
+    "MeanView",
     "ProjectLabel",
     "ProjectSummary",
     "ProjectView",
     "ReferenceView",
     "SaveView",
+    "ScoreSetView",
     "VolumeView",
 ]
 
@@ -276,3 +283,31 @@ class Client:
             )
             for row in self._transport.get(f"/projects/{project_id}/evaluations")["rows"]
         ]
+
+    def score_sets(self, project_id: UUID) -> list[ScoreSetView]:
+        """What has scores in a project: all masks, those of each person, each training."""
+        found = self._transport.get(f"/projects/{project_id}/evaluations/sets")
+        return [ScoreSetView(**one) for one in found]
+
+    def compare_scores(self, project_id: UUID, a: str, b: str) -> list[ComparedView]:
+        """Two sets by their keys, a row for each score and label.
+
+        Raises:
+            NotFound: ``not_found``, there is no such set.
+            Conflict: ``scores_invalid``, they have no volume with the same label in common.
+        """
+        found = self._transport.get(
+            f"/projects/{project_id}/evaluations/comparison?{urlencode({'a': a, 'b': b})}"
+        )
+        return [compared_of(row) for row in found["rows"]]
+
+    def download_scores(self, project_id: UUID, path: Path, *, of: str = "masks") -> None:
+        """Write all scores of a set as CSV to ``path``, a line for each mask or prediction."""
+        self._transport.download(f"/projects/{project_id}/evaluations/scores?{urlencode({'of': of})}", path)
+
+    def download_report(
+        self, project_id: UUID, path: Path, *, a: str = "masks", b: str | None = None
+    ) -> None:
+        """Write the report on one or two sets of scores as HTML to ``path``."""
+        chosen = {"a": a} if b is None else {"a": a, "b": b}
+        self._transport.download(f"/projects/{project_id}/evaluations/report?{urlencode(chosen)}", path)

@@ -111,6 +111,54 @@ class EvaluationView:
     evaluated: bool
 
 
+@dataclass(frozen=True)
+class ScoreSetView:
+    """Scores that can be summed up and compared by their ``key``. ``name``: of the person or the training."""
+
+    key: str
+    kind: str
+    name: str | None
+    scores: int
+
+
+@dataclass(frozen=True)
+class MeanView:
+    """``ci``: half of the 95 % interval; ``low``, ``high``: the bootstrap's; None where nothing is defined."""
+
+    mean: float | None
+    ci: float | None
+    low: float | None
+    high: float | None
+    n: int
+    undefined: int
+    shapiro_p: float | None
+
+
+@dataclass(frozen=True)
+class ComparedView:
+    """One score of a label in two sets; ``label`` None: the mean over a volume's labels. ``p``: Wilcoxon signed-rank."""
+
+    score: str
+    label: str | None
+    a: MeanView
+    b: MeanView
+    p: float | None
+    p_holm: float | None
+    pairs: int
+
+
+def compared_of(found: Any) -> ComparedView:
+    return ComparedView(
+        score=found["score"],
+        label=found["label_name"],
+        a=MeanView(**found["a"]),
+        b=MeanView(**found["b"]),
+        p=found["p"],
+        p_holm=found["p_holm"],
+        pairs=found["pairs"],
+    )
+
+
 def project_of(found: Any) -> ProjectView:
     labels = tuple(ProjectLabel(label["index"], label["name"]) for label in found["labels"])
     return ProjectView(UUID(found["id"]), found["name"], labels)

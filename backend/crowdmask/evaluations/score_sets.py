@@ -89,7 +89,7 @@ def volumes_of(row: Evaluation | TrainingScore) -> tuple[float, float]:
 
 def labels_of(scored: Iterable[ScoredLabel]) -> list[Label]:
     """Which labels have scores, by number."""
-    return sorted({one.label for one in scored}, key=lambda label: label.index)
+    return sorted({one.label for one in scored}, key=lambda label: (label.index, label.name))
 
 
 def by_volume(scored: Iterable[ScoredLabel], label: Label, name: ScoreName) -> dict[Hashable, float]:

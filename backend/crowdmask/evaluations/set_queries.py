@@ -21,6 +21,7 @@ from crowdmask.evaluations.score_sets import (
     volumes_of,
 )
 from crowdmask.exports.queries import EXPORTS
+from crowdmask.models import Label as ProjectLabel
 from crowdmask.models import Project, ReferenceMask, Training, TrainingScore, Volume
 from crowdmask.projects.policy import require_role
 from crowdmask.segmentations.agreement import agreement_answer
@@ -99,9 +100,16 @@ def _is_id(text: str) -> bool:
 
 
 def _predictions(session: Session, training: Training) -> tuple[ScoredLabel, ...]:
+    """A dataset numbers its labels anew; here they have the numbers of the project, as far as it still has them."""
     rows = session.execute(
-        sa.select(TrainingScore, Volume.name, ReferenceMask.origin)
+        sa.select(TrainingScore, Volume.name, ReferenceMask.origin, ProjectLabel.index)
         .join(Volume, Volume.id == TrainingScore.volume_id)
+        .outerjoin(
+            ProjectLabel,
+            sa.and_(
+                ProjectLabel.project_id == training.project_id, ProjectLabel.name == TrainingScore.label_name
+            ),
+        )
         .outerjoin(ReferenceMask, ReferenceMask.volume_id == Volume.id)
         .where(TrainingScore.training_id == training.id)
         .order_by(Volume.name, TrainingScore.label_index)
@@ -110,14 +118,14 @@ def _predictions(session: Session, training: Training) -> tuple[ScoredLabel, ...
         ScoredLabel(
             volume_id=row.volume_id,
             volume_name=volume_name,
-            label=Label(row.label_index, row.label_name),
+            label=Label(row.label_index if index is None else index, row.label_name),
             by=training.name,
             origin=origin,
             scores=scores_of(row),
             predicted_ml=volumes_of(row)[0],
             reference_ml=volumes_of(row)[1],
         )
-        for row, volume_name, origin in rows
+        for row, volume_name, origin, index in rows
     )
 
 

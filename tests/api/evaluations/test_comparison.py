@@ -8,8 +8,11 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from crowdmask import cli
+from crowdmask.client import Client
+from crowdmask.core.errors import NotFound
 from crowdmask.models import Volume
 from tests.api.evaluations.place import Place, blob
+from tests.api.progress.live import serving
 from tests.api.server import problem
 
 CROWD = [0.70, 0.75, 0.60, 0.82, 0.55, 0.78]
@@ -86,6 +89,43 @@ def test_the_command_finds_the_same_in_the_two_tables(
     both = [(np.array(CROWD[:5]) + 0.9) / 2, [(one + 0.7 + one / 100) / 2 for one in NETWORK[:5]]]
     assert dice[None]["p"] == pytest.approx(stats.wilcoxon(*both).pvalue)
     assert dice[None]["p_holm"] is None
+
+
+def test_a_training_of_some_labels_has_the_numbers_of_the_project(
+    place: Place, volumes: list[Volume]
+) -> None:
+    """A dataset numbers its labels from 1: here spleen, which is 2 in the project, and one that was deleted since."""
+    key = f"training:{place.training('Spleen', {volumes[0].id: {'spleen': 0.8, 'gone': 0.5}})}"
+    found = place.get("summary", of=key).json()
+    assert [(one["label_index"], one["label_name"]) for one in found["worst"]] == [(2, "gone"), (2, "spleen")]
+    assert len(found["means"]) == 2
+    assert place.get("table", of=key).text.splitlines() == [
+        "case,gone_volume_dice,spleen_volume_dice",
+        "CT 0,0.5,0.8",
+    ]
+
+
+def test_the_python_client_compares_and_keeps_the_report(
+    place: Place, volumes: list[Volume], tmp_path: Path
+) -> None:
+    training = place.training(
+        "Network", {volume.id: {"liver": dice} for volume, dice in zip(volumes, NETWORK, strict=True)}
+    )
+    project_id, key = place.project.id, f"training:{training}"
+    with (
+        serving(place.server) as live,
+        Client(live.address, place.server.token(place.people["res"])) as client,
+    ):
+        assert [one.kind for one in client.score_sets(project_id)] == ["masks", "person", "training"]
+        row = client.compare_scores(project_id, "masks", key)[0]
+        client.download_report(project_id, tmp_path / "report.html", b=key)
+        client.download_scores(project_id, tmp_path / "scores.csv", of=key)
+        with pytest.raises(NotFound):
+            client.compare_scores(project_id, "masks", "training:none")
+    assert (row.score, row.label, row.pairs, row.a.n) == ("volume_dice", "liver", 6, 6)
+    assert row.p == pytest.approx(stats.wilcoxon(CROWD, NETWORK).pvalue)
+    assert "Training Network" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert len((tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()) == 7
 
 
 def test_the_summary_holds_means_differences_of_volumes_and_the_worst_cases(

@@ -20,7 +20,7 @@ export function MeansTable({ means }: { means: readonly Schema<"LabelMeans">[] }
       </thead>
       <tbody>
         {means.map((label) => (
-          <tr key={label.label_index}>
+          <tr key={`${label.label_index} ${label.label_name}`}>
             <th scope="row">
               {label.label_index} {label.label_name}
             </th>

@@ -28,7 +28,7 @@ export function VolumeTable({ summary }: { summary: Summary }) {
         </thead>
         <tbody>
           {summary.volumes.map((one) => (
-            <tr key={one.label_index}>
+            <tr key={`${one.label_index} ${one.label_name}`}>
               <th scope="row">
                 {one.label_index} {one.label_name}
               </th>
