@@ -25,10 +25,12 @@ from crowdmask import jobs
 from crowdmask.accounts.actor import Actor
 from crowdmask.accounts.service import local_operator, make_sign_in_link
 from crowdmask.assignments import service as assignments
+from crowdmask.core.dataset_choice import DatasetChoice
 from crowdmask.core.errors import Conflict, Corrupt, ErrorCode, InvalidInput, NotFound, Unavailable
 from crowdmask.core.labels import LabelSet
 from crowdmask.core.lifecycle import JobState, VolumeState
 from crowdmask.exports import service as exports
+from crowdmask.exports.queries import export_key
 from crowdmask.exports.selection import Selection
 from crowdmask.infra import broker, migrate
 from crowdmask.infra.db import Database
@@ -39,6 +41,7 @@ from crowdmask.infra.storage import LocalStorage
 from crowdmask.models import Export, Job, ReferenceOrigin, Volume
 from crowdmask.projects import service as projects
 from crowdmask.projects.queries import live_labels, project_named
+from crowdmask.segmentations.derived import derived_job_key
 from crowdmask.supervise import Command, Supervisor
 from crowdmask.volumes import service as volumes
 from crowdmask.volumes.intake import receive, receive_reference
@@ -348,7 +351,12 @@ def import_into_project(
 
 
 def export_project(
-    platform: Platform, *, project_name: str, dataset_name: str = "", console: Console
+    platform: Platform,
+    *,
+    project_name: str,
+    dataset_name: str = "",
+    choice: DatasetChoice | None = None,
+    console: Console,
 ) -> Path:
     """Export the operator's project of that name; returns the dataset's folder.
 
@@ -366,7 +374,12 @@ def export_project(
                 hint="Import a volume into it first, or name another data folder.",
             )
         export = exports.create_export(
-            session, actor, project_id=project.id, name=dataset_name or project.name
+            session,
+            actor,
+            project_id=project.id,
+            name=dataset_name or project.name,
+            choice=choice,
+            default_model=platform.settings.model,
         )
     return wait_until_written(platform, export.id, console)
 
@@ -377,9 +390,12 @@ def wait_until_written(platform: Platform, export_id: UUID, console: Console) ->
     Raises:
         Unavailable: ``job_failed``, with the reason.
     """
-    wait_for_jobs(platform, [f"export:{export_id}"], "Writing the nnU-Net dataset", console)
     with platform.database.read() as session:
         selection = Selection.from_json(session.get_one(Export, export_id).selection)
+    if masks := selection.derived_keys():
+        keys = [derived_job_key(key) for key in sorted(masks)]
+        wait_for_jobs(platform, keys, "Masks that the dataset needs", console)
+    wait_for_jobs(platform, [export_key(export_id)], "Writing the nnU-Net dataset", console)
     return platform.settings.exports_dir / str(export_id) / selection.dataset_name
 
 

@@ -1,13 +1,17 @@
 """The embedded platform: one process per data folder, nothing left behind, and a worker that can't start is said."""
 
 import io
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput, Unavailable
-from crowdmask.demo import phantom_files
+from crowdmask.core.nnunet import check_dataset
+from crowdmask.demo import LABEL_NAMES, phantom_files
 from crowdmask.embedded import copy_dataset, import_into_project, prepared, progress_bar, running
 from crowdmask.infra.settings import Settings
 from crowdmask.models import Project, Volume
@@ -95,3 +99,39 @@ def test_a_port_in_use_is_passed_over_or_refused_when_it_was_asked_for(tmp_path:
             listen(first, exactly=True)
     assert refused.value.code is ErrorCode.OPTION_INVALID
     assert str(first.port) in refused.value.message
+
+
+def test_a_dataset_of_references_by_the_command_line_into_a_store(tmp_path: Path) -> None:
+    """``crowdmask import`` and ``crowdmask export`` with a choice from a file; no annotator is needed."""
+    files = phantom_files(tmp_path)
+    assert files.reference is not None
+    data, store, choice = tmp_path / "data", tmp_path / "store", tmp_path / "choice.json"
+    store.mkdir()
+    command = [sys.executable, "-m", "crowdmask.cli"]
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *arguments, "--data", str(data), "--json"], capture_output=True, text=True, check=False
+        )
+
+    imported = run(
+        "import", str(files.volume), "--project", "Abdomen", "--labels", ",".join(LABEL_NAMES),
+        "--reference", str(files.reference), "--reference-origin", "generated",
+    )  # fmt: skip
+    assert imported.returncode == 0, imported.stderr
+    choice.write_text('{"source": "references"}')
+    refused = run("export", "--project", "Abdomen", "--choice", str(choice))
+    assert refused.returncode != 0
+    assert "choice.json is no choice" in refused.stderr
+    choice.write_text('{"colour": "red"}')
+    assert (
+        "'colour', which no choice has"
+        in run("export", "--project", "Abdomen", "--choice", str(choice)).stderr
+    )
+    choice.write_text('{"source": "reference", "labels": ["liver", "spleen"]}')
+    made = run("export", "--project", "Abdomen", "--choice", str(choice), "-o", f"file://{store}")
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["export"] == f"file://{store}/Dataset501_Abdomen"
+    report = check_dataset(store / "Dataset501_Abdomen")
+    assert [label.name for label in report.dataset.description.labels.labels] == ["liver", "spleen"]
+    assert report.cases_with_label == {1: 1, 2: 1}

@@ -1,5 +1,7 @@
 """The commands that put volumes into a project and take datasets out of it, without a browser."""
 
+import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +17,8 @@ from crowdmask.cli.options import (
     volume_files,
 )
 from crowdmask.console import AsJson, AssumeAffine, print_json, writing
+from crowdmask.core.dataset_choice import DatasetChoice
+from crowdmask.core.errors import ErrorCode, InvalidInput
 
 
 def import_(
@@ -63,8 +67,17 @@ def import_(
 def export(
     project: Annotated[str, typer.Option(metavar="NAME", help="Project to export.")],
     output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR|s3://..",
+            help="Also copy the dataset into this folder or object store.",
+        ),
+    ] = None,
+    choice: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Also copy the dataset into this folder."),
+        typer.Option(metavar="CHOICE.json", help="What goes in: the choice of a manifest, or fields of it."),
     ] = None,
     name: Annotated[str, typer.Option(help="Name after DatasetNNN_; default: the project's.")] = "",
     data: DataFolder = None,
@@ -72,13 +85,45 @@ def export(
 ) -> None:
     """Freeze what is finished as an nnU-Net v2 dataset with a manifest."""
     from crowdmask.embedded import copy_dataset, export_project, running
+    from crowdmask.exports.selection import MANIFEST_NAME
+    from crowdmask.infra.object_store import upload_folder
 
+    chosen = DatasetChoice() if choice is None else read_choice(choice)
     with running(checked_settings(data)) as platform:
-        folder = export_project(platform, project_name=project, dataset_name=name, console=news())
-    if output is not None:
-        with writing(output):
-            folder = copy_dataset(folder, output)
+        folder = export_project(
+            platform, project_name=project, dataset_name=name, choice=chosen, console=news()
+        )
+    written = str(folder)
+    if output is not None and "://" in output:
+        written = upload_folder(folder, output, last=MANIFEST_NAME)
+    elif output is not None:
+        with writing(Path(output)):
+            written = str(copy_dataset(folder, Path(output)))
     if as_json:
-        print_json({"export": str(folder)})
+        print_json({"export": written})
     else:
-        typer.echo(f"written to {folder}")
+        typer.echo(f"written to {written}")
+
+
+def read_choice(path: Path) -> DatasetChoice:
+    """A choice from a JSON file.
+
+    Raises:
+        InvalidInput: ``option_invalid``, naming what is wrong.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InvalidInput(ErrorCode.OPTION_INVALID, f"{path.name} is no JSON file: {error}.") from error
+    known = {entry.name for entry in fields(DatasetChoice)}
+    unknown = sorted(set(document) - known) if isinstance(document, dict) else ["no JSON object"]
+    if unknown:
+        raise InvalidInput(
+            ErrorCode.OPTION_INVALID,
+            f"{path.name} holds {unknown[0]!r}, which no choice has.",
+            hint=f"A choice has: {', '.join(sorted(known))}.",
+        )
+    try:
+        return DatasetChoice.from_json(document)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(ErrorCode.OPTION_INVALID, f"{path.name} is no choice: {error}.") from error

@@ -40,6 +40,7 @@ from crowdmask.client.views import (
     summary_of,
     volume_of,
 )
+from crowdmask.core.dataset_choice import DatasetChoice
 from crowdmask.core.ids import new_id
 from crowdmask.core.operations import Operation
 
@@ -249,13 +250,16 @@ class Client:
 
     # ---- results ----
 
-    def create_export(self, project_id: UUID, *, name: str | None = None) -> ExportView:
-        """Freeze what is finished as an nnU-Net v2 dataset.
+    def create_export(
+        self, project_id: UUID, *, name: str | None = None, choice: DatasetChoice | None = None
+    ) -> ExportView:
+        """Freeze what the choice gives (None: the first answers, of complete volumes) as an nnU-Net v2 dataset.
 
         Raises:
-            InvalidInput: ``export_empty``.
+            InvalidInput: ``export_empty``, ``option_invalid``.
         """
-        return export_of(self._transport.post(f"/projects/{project_id}/exports", {"name": name}))
+        form = {"name": name, "choice": (choice or DatasetChoice()).to_json()}
+        return export_of(self._transport.post(f"/projects/{project_id}/exports", form))
 
     def export(self, export_id: UUID) -> ExportView:
         return export_of(self._transport.get(f"/exports/{export_id}"))

@@ -98,6 +98,7 @@ class ExportView:
     progress: float
     error: str | None
     cases: tuple[str, ...]
+    test_cases: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -215,4 +216,5 @@ def export_of(found: Any) -> ExportView:
         progress=found["progress"],
         error=found["error"],
         cases=tuple(found["cases"]),
+        test_cases=tuple(found["test_cases"]),
     )

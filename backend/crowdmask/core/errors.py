@@ -73,6 +73,7 @@ class ErrorCode(StrEnum):
     BLOB_MISSING = "blob_missing"
     BLOB_CORRUPT = "blob_corrupt"
     STORAGE_FULL = "storage_full"
+    STORAGE_UNREACHABLE = "storage_unreachable"
     DATA_FOLDER_IN_USE = "data_folder_in_use"
     DATABASE_NEWER = "database_newer"
     DATABASE_OLDER = "database_older"

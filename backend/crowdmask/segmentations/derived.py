@@ -90,7 +90,7 @@ def request_mask(
             session,
             JobKind.SEGMENT,
             {"derived_mask_id": str(row.id)},
-            idem_key=f"segment:derived:{key}",
+            idem_key=derived_job_key(key),
             queue=Queue.GPU,
             project_id=project.id,
             priority=priority,
@@ -99,6 +99,11 @@ def request_mask(
             jobs.retry(session, job.id)
         row.job_id = job.id
     return row
+
+
+def derived_job_key(key: str) -> str:
+    """The key of the job that makes a derived mask."""
+    return f"segment:derived:{key}"
 
 
 def derived_request(session: Session, derived_mask_id: UUID) -> SegmentRequest:

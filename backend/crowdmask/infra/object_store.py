@@ -1,0 +1,86 @@
+"""Copying a written folder into an object store: S3 and what obstore knows besides.
+
+Addresses are ``s3://bucket/prefix`` and the like; who may write there is taken from the environment, as obstore and the
+tools of the stores do (``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT``, ...). A ``file:///folder`` is a store too.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput, Unavailable
+
+#: Enough for a hiccup; who waits at a terminal would rather be told.
+_RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
+
+
+def upload_folder(folder: Path, address: str, *, last: str) -> str:
+    """Copy a folder, under its own name, into the store at ``address``; returns where it lies.
+
+    Files are copied in the order of their names, ``last`` at the end: where it is, the copy is whole. A file that is there
+    already and as large as ours was copied by an attempt that broke off, and stays.
+
+    Args:
+        last: path of a file in the folder.
+
+    Raises:
+        InvalidInput: ``option_invalid`` when the address is none, or the extra s3 is not installed.
+        Conflict: ``name_taken`` when a copy stands there, or a file of another size.
+        Unavailable: ``storage_unreachable`` when the store does not answer or does not allow it.
+    """
+    try:
+        import obstore
+        from obstore.exceptions import BaseError
+        from obstore.store import from_url
+    except ImportError:
+        raise InvalidInput(
+            ErrorCode.OPTION_INVALID,
+            f"{address} lies in an object store, and the package for those is not installed.",
+            hint="Install it: pip install 'crowdmask[s3]'.",
+        ) from None
+    try:
+        remote = not address.startswith(("file:", "memory:"))
+        store = from_url(address, **({"retry_config": _RETRIES} if remote else {}))
+    except BaseError as error:
+        raise InvalidInput(
+            ErrorCode.OPTION_INVALID,
+            f"{address} is no address of an object store: {_first_line(error)}.",
+            hint="It looks like s3://bucket/prefix.",
+        ) from None
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / last)
+    target = f"{address.rstrip('/')}/{folder.name}"
+    try:
+        if _size(store, f"{folder.name}/{last}") is not None:
+            raise Conflict(ErrorCode.NAME_TAKEN, f"{target} exists already.", hint="Name another place.")
+        for path in [*files, folder / last]:
+            key = f"{folder.name}/{path.relative_to(folder).as_posix()}"
+            present = _size(store, key)
+            if present is None:
+                obstore.put(store, key, path)
+            elif present != path.stat().st_size:
+                raise Conflict(
+                    ErrorCode.NAME_TAKEN,
+                    f"{target} holds another {path.name}, of {present} bytes instead of {path.stat().st_size}.",
+                    hint="Name another place, or remove what is there.",
+                )
+    except (BaseError, OSError) as error:
+        raise Unavailable(
+            ErrorCode.STORAGE_UNREACHABLE,
+            f"The dataset cannot be written to {target}: {_first_line(error)}.",
+            hint="Check the address and the rights; the copy goes on where it broke off.",
+        ) from None
+    return target
+
+
+def _size(store: object, key: str) -> int | None:
+    """Bytes of an object; None when there is none."""
+    import obstore
+
+    try:
+        return int(obstore.head(store, key)["size"])  # type: ignore[arg-type]
+    except FileNotFoundError:
+        return None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0].rstrip(".")
