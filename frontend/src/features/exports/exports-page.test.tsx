@@ -25,6 +25,29 @@ const PROJECT = {
   completion: "fill",
 };
 
+const DATASET = {
+  id: "e1",
+  version: 1,
+  dataset_name: "Dataset501_Abdomen",
+  state: "done",
+  progress: 1,
+  error: null,
+  cases: ["a", "b"],
+  test_cases: ["c"],
+  n_folds: 5,
+  labels: { spleen: 2, liver: 1 },
+  left_out: [],
+  dropped_labels: [],
+  masks_needed: 4,
+  masks_made: 4,
+  choice: { source: "median" },
+  pair_id: "pair",
+  parts: ["card", "boxes-csv"],
+  manifest_sha256: "ab".repeat(32),
+  created_by: "Ada",
+  created_at: "2026-11-29T20:00:00Z",
+};
+
 let asked: Schema<"ChoiceForm">[] = [];
 let created: unknown[] = [];
 let datasets: unknown[] = [];
@@ -67,6 +90,10 @@ beforeEach(() => {
     if (pathname.endsWith("/exports") && request.method === "POST") {
       created.push(await request.json());
       return answer({ version: 1 }, 201);
+    }
+    if (pathname.endsWith("/twin")) {
+      created.push([pathname, await request.json()]);
+      return answer({ version: 3 }, 201);
     }
     if (pathname.endsWith("/exports")) return answer(datasets);
     if (pathname.endsWith("/volumes")) return answer({ items: [], next_cursor: null });
@@ -123,4 +150,30 @@ it("says what a choice gives while it is made, and freezes that choice", async (
     choice: { source: "median", test_share: 0.2, folds: 0, completion: null },
   });
   expect(asked.length).toBeLessThan(8);
+});
+
+it("lists the versions with what can be downloaded, how far masks are, and which belong together", async () => {
+  const user = userEvent.setup();
+  const parts = { choice: { source: "reference" }, parts: ["card"], manifest_sha256: null };
+  datasets = [
+    { ...DATASET, ...parts, id: "e2", version: 2, state: "making", progress: 0.25, masks_made: 1 },
+    DATASET,
+  ];
+  open();
+  const name = "Dataset501_Abdomen, version 1";
+  const zip = await screen.findByRole("link", { name: `Download zip: ${name}` });
+  expect(zip.getAttribute("href")).toBe("/api/v1/exports/e1/download");
+  const boxes = screen.getByRole("link", { name: `Boxes, CSV: ${name}` });
+  expect(boxes.getAttribute("href")).toBe("/api/v1/exports/e1/parts/boxes-csv");
+  expect(screen.queryByRole("link", { name: /version 2/ })).toBeNull();
+  expect(screen.getByRole("progressbar").getAttribute("aria-valuetext")).toBe("1 of 4 masks are made");
+  expect(screen.getByText("version 2")).toBeTruthy();
+  expect(screen.getAllByText("1 liver, 2 spleen")).toHaveLength(2);
+  expect(screen.queryByRole("form", { name: "New dataset" })).toBeNull();
+
+  await user.click(screen.getByRole("button", { name: `Make one to compare with: ${name}` }));
+  await user.click(screen.getByRole("button", { name: "Make it" }));
+  await waitFor(() => expect(created).toEqual([["/api/v1/exports/e1/twin", { twin: "reference" }]]));
+  await user.click(screen.getByRole("button", { name: "New dataset" }));
+  expect(await screen.findByRole("form", { name: "New dataset" })).toBeTruthy();
 });
