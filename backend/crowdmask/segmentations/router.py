@@ -29,6 +29,7 @@ from crowdmask.web.state import Server, ServerState
 router = APIRouter(tags=["segmentations"])
 
 _PREVIEWS_A_MINUTE = 600
+_SUGGESTIONS_A_MINUTE = 20
 
 
 @router.get("/annotations/{annotation_id}/mask", **needs(Permission.OWN_OR_SEES_ALL))
@@ -42,6 +43,7 @@ def request_suggestions(
     annotation_id: UUID, session: WriteSession, actor: CurrentActor, server: Server
 ) -> SuggestionAnswer:
     """Have boxes found for the slices of my work that I have not looked at."""
+    server.throttle.check("suggestions", str(actor.account_id), times=_SUGGESTIONS_A_MINUTE)
     model = server.settings.model
     return request_suggestion(session, actor, annotation_id=annotation_id, default_model=model)
 
