@@ -23,11 +23,10 @@ from crowdmask.core.labels import Label
 from crowdmask.core.nnunet_layout import FILE_ENDING, case_name
 from crowdmask.core.openlabeling import openlabeling_files
 from crowdmask.core.tracks import AnnotationDocument
-from crowdmask.exports.selection import Answer, SelectedCase, SelectedMask, Selection
+from crowdmask.exports.selection import CROWD_FOLDER, Answer, SelectedCase, SelectedMask, Selection
 from crowdmask.infra.storage import LocalStorage
 from crowdmask.models import Annotation
 
-CROWD_FOLDER = "crowd"
 Documents = Mapping[tuple[str, int], AnnotationDocument]
 """By annotation id and revision."""
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from crowdmask.core.dataset_card import CARD_NAME
 from crowdmask.core.errors import ErrorCode, NotFound
-from crowdmask.exports.crowd import CROWD_FOLDER
-from crowdmask.exports.selection import MANIFEST_NAME, Selection
+from crowdmask.exports.selection import CROWD_FOLDER, MANIFEST_NAME, Selection
 
 
 class DatasetPart(StrEnum):

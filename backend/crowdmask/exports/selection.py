@@ -10,6 +10,9 @@ from crowdmask.core.labels import LabelSet
 from crowdmask.core.nnunet_layout import Split
 from crowdmask.models.base import JsonDict
 
+CROWD_FOLDER = "crowd"
+"""In the dataset's folder: what people did for it."""
+
 MANIFEST_NAME = "crowdmask_manifest.json"
 """In the dataset's folder, beside nnU-Net's files."""
 SPLITS_NAME = "splits_final.json"
