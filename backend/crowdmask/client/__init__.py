@@ -18,6 +18,7 @@ from uuid import UUID
 
 from crowdmask.client.transport import Progress, Transport
 from crowdmask.client.views import (
+    AgreementView,
     AnnotationView,
     AssignmentView,
     ComparedView,
@@ -32,6 +33,7 @@ from crowdmask.client.views import (
     SaveView,
     ScoreSetView,
     VolumeView,
+    agreement_of,
     annotation_of,
     assignment_of,
     compared_of,
@@ -45,6 +47,7 @@ from crowdmask.core.ids import new_id
 from crowdmask.core.operations import Operation
 
 __all__ = [
+    "AgreementView",
     "AnnotationView",
     "AssignmentView",
     "Client",
@@ -287,6 +290,14 @@ class Client:
             )
             for row in self._transport.get(f"/projects/{project_id}/evaluations")["rows"]
         ]
+
+    def compare_masks(self, project_id: UUID) -> int:
+        """Have the masks of people compared who submitted the same task; how many pairs there were to do."""
+        return int(self._transport.post(f"/projects/{project_id}/agreement")["jobs"])
+
+    def agreement(self, project_id: UUID) -> list[AgreementView]:
+        """How far every two people agree who submitted the same task."""
+        return [agreement_of(row) for row in self._transport.get(f"/projects/{project_id}/agreement")["rows"]]
 
     def score_sets(self, project_id: UUID) -> list[ScoreSetView]:
         """What has scores in a project: all masks, those of each person, each training."""

@@ -113,6 +113,22 @@ class EvaluationView:
 
 
 @dataclass(frozen=True)
+class AgreementView:
+    """Two people's submitted work on the same task; None where a number is undefined, and ``mask_dice`` also while the masks
+    are not compared. ``first_difference``, ``last_difference``: by how many slices ``other`` begins and ends later."""
+
+    volume_name: str
+    label: ProjectLabel
+    one: str
+    other: str
+    box_iou: float | None
+    presence: float | None
+    first_difference: int | None
+    last_difference: int | None
+    mask_dice: float | None
+
+
+@dataclass(frozen=True)
 class ScoreSetView:
     """Scores that can be summed up and compared by their ``key``. ``name``: of the person or the training."""
 
@@ -217,4 +233,18 @@ def export_of(found: Any) -> ExportView:
         error=found["error"],
         cases=tuple(found["cases"]),
         test_cases=tuple(found["test_cases"]),
+    )
+
+
+def agreement_of(found: Any) -> AgreementView:
+    return AgreementView(
+        volume_name=found["volume_name"],
+        label=ProjectLabel(found["label_index"], found["label_name"]),
+        one=found["one"],
+        other=found["other"],
+        box_iou=found["box_iou"],
+        presence=found["presence"],
+        first_difference=found["first_difference"],
+        last_difference=found["last_difference"],
+        mask_dice=found["mask_dice"],
     )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from crowdmask.client.views import agreement_of
 from crowdmask.core import metrics
 from crowdmask.core.geometry import Box
 from crowdmask.core.intervals import Intervals
@@ -73,6 +74,8 @@ def test_two_people_are_compared_by_their_boxes_and_by_their_masks(place: Place)
     assert after["rows"][0]["masks"] == "compared"
     assert after["rows"][0]["mask_dice"] == pytest.approx(dice)
     assert after["pending"] == 0
+    view = agreement_of(after["rows"][0])
+    assert (view.label.name, view.one, view.mask_dice) == ("liver", "ann", after["rows"][0]["mask_dice"])
     assert asking.post(_url(place)).json() == {"jobs": 0}
     (label,) = after["labels"]
     assert (label["name"], label["pairs"]) == ("liver", 1)
