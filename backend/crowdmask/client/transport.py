@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
@@ -23,6 +23,7 @@ from crowdmask.core.errors import (
     TooMany,
     Unavailable,
 )
+from crowdmask.core.files import write_whole
 
 Progress = Callable[[int, int], None]
 """Told the bytes sent and the bytes to send."""
@@ -80,13 +81,39 @@ class Transport:
         return self.request("POST", path, params=parameters, content=chunks(), headers=headers)
 
     def download(self, path: str, target: Path) -> None:
-        with self._reachable(), self._http.stream("GET", path) as response:
+        """Into ``target``, whole or not at all. What breaks off goes on where it ended, if the server still has the same
+        bytes; each part that arrives gives new tries.
+        """
+        with write_whole(target) as file:
+            etag, failures = "", 0
+            while True:
+                before = file.tell()
+                try:
+                    with self._reachable(), self._part(path, file, etag) as response:
+                        etag = response.headers.get("ETag", "")
+                        for chunk in response.iter_bytes(_CHUNK_BYTES):
+                            file.write(chunk)
+                    return
+                except Unavailable as error:
+                    failures = 1 if file.tell() > before else failures + 1
+                    if failures == _TRIES or error.code is not ErrorCode.SERVER_UNREACHABLE:
+                        raise
+                    time.sleep(2.0**failures / 4)
+
+    @contextmanager
+    def _part(self, path: str, file: BinaryIO, etag: str) -> Iterator[httpx.Response]:
+        """What is still missing in ``file``; all of it, and the file empty again, where the server has other bytes by now."""
+        headers = {"Accept-Encoding": "identity"}
+        if etag and file.tell():
+            headers |= {"Range": f"bytes={file.tell()}-", "If-Range": etag}
+        with self._http.stream("GET", path, headers=headers) as response:
             if response.is_error:
                 response.read()
                 answer(response)
-            with target.open("wb") as file:
-                for chunk in response.iter_bytes(_CHUNK_BYTES):
-                    file.write(chunk)
+            if response.status_code != HTTPStatus.PARTIAL_CONTENT:
+                file.seek(0)
+                file.truncate()
+            yield response
 
     def request(self, method: str, path: str, *, harmless_twice: bool = False, **options: Any) -> Any:
         tries = _TRIES if harmless_twice else 1
