@@ -3,14 +3,23 @@
 import csv
 import io
 import json
+from pathlib import Path
 
+import nibabel as nib
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from crowdmask import cli
 from crowdmask.core.box_formats import COLUMNS, DrawnBoxes, boxes_csv, coco
+from crowdmask.core.boxes_file import BoxesFile, read_boxes, write_boxes
+from crowdmask.core.errors import CrowdmaskError
 from crowdmask.core.geometry import Box
 from crowdmask.core.intervals import Intervals
 from crowdmask.core.labels import Label
+from crowdmask.core.nifti import read_source_grid
 from crowdmask.core.tracks import (
     BoxSource,
     Keyframe,
@@ -140,3 +149,64 @@ def test_coco_is_whole_and_the_same_in_any_order(
         for box in boxes
     ]
     assert sorted(found) == sorted(expected)
+
+
+def _boxes_file(folder: Path) -> tuple[Path, Path]:
+    """A boxes file and a volume on its grid."""
+    image = nib.Nifti1Image(np.zeros(SHAPE[::-1], np.uint8), np.diag([-2.0, -2.0, 3.0, 1.0]))
+    nib.save(image, folder / "ct.nii.gz")
+    grid = read_source_grid(folder / "ct.nii.gz").grid
+    write_boxes(
+        folder / "boxes.json",
+        BoxesFile(grid, {1: document_from_tracks(SHAPE, [TRACK], Intervals(((0, 0), (4, 5))))}),
+    )
+    return folder / "boxes.json", folder / "ct.nii.gz"
+
+
+def _run(*arguments: object) -> str:
+    return CliRunner().invoke(cli.app, [*map(str, arguments)], catch_exceptions=False).stdout
+
+
+def test_the_command_writes_each_form_and_openlabelings_is_read_back(tmp_path: Path) -> None:
+    boxes, volume = _boxes_file(tmp_path)
+    told = json.loads(
+        _run("export-boxes", boxes, "--format", "csv", "--name", "ct 1", "--label", "1=liver", "-o",
+             tmp_path / "boxes.csv", "--json")
+    )  # fmt: skip
+    assert told == {"output": str(tmp_path / "boxes.csv"), "boxes": 3}
+    rows = list(csv.DictReader((tmp_path / "boxes.csv").open(newline="")))
+    assert [(row["volume"], row["label"], row["slice"]) for row in rows] == [
+        ("ct 1", "liver", "1"), ("ct 1", "liver", "2"), ("ct 1", "liver", "3"),
+    ]  # fmt: skip
+    _run("export-boxes", boxes, "--format", "coco", "-o", tmp_path / "coco.json")
+    document = json.loads((tmp_path / "coco.json").read_text())
+    assert document["categories"] == [{"id": 1, "name": "label 1"}]
+    assert len(document["annotations"]) == 3
+    _run("export-boxes", boxes, "--format", "openlabeling", "--volume", volume, "-o", tmp_path / "texts")
+    _run(
+        "import-boxes", tmp_path / "texts", volume, "--format", "openlabeling", "--label", "0=1", "-o",
+        tmp_path / "again.json",
+    )  # fmt: skip
+    again = boxes_by_slice(read_boxes(tmp_path / "again.json").labels[1])
+    assert [on_slice[0].box for on_slice in again.values()] == [
+        Box(2, 3, 10, 9), Box(3, 3, 11, 9), Box(4, 4, 11, 9),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--format", "openlabeling", "-o", "texts"], "follow the axes"),
+        (["--format", "csv", "-o", "boxes.csv", "--label", "liver"], "not a label and its name"),
+        (["--format", "csv", "-o", "boxes.csv", "--label", "0=liver"], "not a label and its name"),
+    ],
+)
+def test_the_command_says_what_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    boxes, _ = _boxes_file(tmp_path)
+    refused = CliRunner().invoke(cli.app, ["export-boxes", str(boxes), *arguments])
+    assert isinstance(refused.exception, CrowdmaskError)
+    assert words in refused.exception.message
+    assert not (tmp_path / "texts").exists()

@@ -6,7 +6,7 @@ without the server's packages. How a command speaks and ends: ``console``.
 
 import typer
 
-from crowdmask.cli import comparing, importing, offline, projects, reproducing, serving
+from crowdmask.cli import comparing, exporting, importing, offline, projects, reproducing, serving
 from crowdmask.cli.options import program
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app.command()(offline.simulate)
 app.command()(offline.evaluate)
 app.command()(comparing.compare)
 app.command("import-boxes")(importing.import_boxes)
+app.command("export-boxes")(exporting.export_boxes)
 app.command()(reproducing.reproduce)
 app.command()(serving.demo)
 app.command()(serving.up)
