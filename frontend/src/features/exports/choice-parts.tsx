@@ -146,8 +146,8 @@ export function ConditionsPart({
           </div>
           <p className="cm-quiet">
             <Trans>
-              Agreement and score are overlaps from 0 to 1. A task with one answer has no agreement and stays
-              out when it is asked for.
+              Both go from 0 to 1; agreement is how much of their boxes two people share. A task with one
+              answer has none and stays out when it is asked for.
             </Trans>
           </p>
           <Checkbox
