@@ -1,7 +1,7 @@
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
-import { Autocomplete, TextInput } from "@mantine/core";
+import { TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useId, useState } from "react";
 import { api, unwrap } from "@/api/client";
 import { projectKey, type Schema } from "@/api/queries";
 import { Button } from "@/shared/ui/button";
@@ -21,6 +21,7 @@ export function StateDialog({
 }) {
   const { t } = useLingui();
   const queryClient = useQueryClient();
+  const modalitiesId = useId();
   const before = sharedStated(volumes);
   // Only what was touched is sent: a field in which the scans differ stays as it is.
   const [touched, setTouched] = useState<Partial<Stated>>({});
@@ -71,13 +72,19 @@ export function StateDialog({
             />
           </p>
         ) : null}
-        <Autocomplete
+        <TextInput
           label={t`Modality`}
-          data={MODALITIES}
+          list={modalitiesId}
           maxLength={20}
+          autoComplete="off"
           {...field("modality")}
-          onChange={(modality) => setTouched({ ...touched, modality })}
+          onChange={(event) => setTouched({ ...touched, modality: event.currentTarget.value })}
         />
+        <datalist id={modalitiesId}>
+          {MODALITIES.map((modality) => (
+            <option key={modality} value={modality} />
+          ))}
+        </datalist>
         <TextInput
           label={t`Licence`}
           description={t`Under which the scans may be passed on, for example CC BY 4.0.`}
