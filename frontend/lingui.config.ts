@@ -12,6 +12,7 @@ const ADMIN = [
     "exports",
     "trainings",
     "evaluations",
+    "review",
     "jobs",
   ].map((feature) => `src/features/${feature}`),
 ];

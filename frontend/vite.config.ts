@@ -31,7 +31,13 @@ export default defineConfig({
       workbox: {
         // The shell only. Without the admin's pages: whoever annotates on a phone should not download them.
         globPatterns: ["index.html", "assets/*.{js,css}"],
-        globIgnores: ["assets/admin-*", "assets/layout-*.css", "assets/*swagger*", "assets/api-docs-*"],
+        globIgnores: [
+          "assets/admin-*",
+          "assets/layout-*.css",
+          "assets/review-*.css",
+          "assets/*swagger*",
+          "assets/api-docs-*",
+        ],
         // index.html carries a nonce that the server makes per response. A kept copy has its own headers beside it, so
         // its nonce and its policy still agree: pages come from the network first and from a copy only when offline.
         navigateFallback: null,
@@ -72,7 +78,9 @@ export default defineConfig({
         },
         // Named, so that the service worker leaves them out.
         chunkFileNames: ({ moduleIds }) =>
-          moduleIds.some((id) => /\/@mantine\/|\/app\/routes\/admin\//.test(id))
+          moduleIds.some((id) =>
+            /\/@mantine\/|\/app\/routes\/admin\/|\/(@niivue|zarrita|numcodecs)\//.test(id),
+          )
             ? "assets/admin-[name]-[hash].js"
             : "assets/[name]-[hash].js",
       },

@@ -12,6 +12,7 @@ const MANTINE_FEATURES = [
   "exports",
   "trainings",
   "evaluations",
+  "review",
   "jobs",
 ];
 const IMPORT =

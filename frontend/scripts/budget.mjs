@@ -25,6 +25,7 @@ const LATER = {
   "src/features/annotate/preview.tsx": "1.5 s after the picture",
   "src/features/annotate/handed-in.tsx": "after submitting",
   "src/features/annotate/mask.ts": "after submitting",
+  "src/features/review/volume-3d.tsx": "with the scan, in browsers that can show 3D",
 };
 
 /** Keys and all that they import; lazy imports too, as far as `isCounted` says so. */

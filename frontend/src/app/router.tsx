@@ -6,6 +6,7 @@ import {
   lazyRouteComponent,
   redirect,
 } from "@tanstack/react-router";
+import type { ReviewAddress } from "@/features/review/search";
 import { RouteError } from "./error-boundary";
 import { NotFound } from "./not-found";
 import { RootLayout } from "./root-layout";
@@ -161,6 +162,14 @@ const reportRoute = createRoute({
   component: lazyRouteComponent(() => import("./routes/admin/report"), "ReportRoute"),
 });
 
+const reviewRoute = createRoute({
+  getParentRoute: () => projectRoute,
+  path: "/review",
+  // Checked by the page itself (readSearch), which annotators never load.
+  validateSearch: (search: Record<string, unknown>): ReviewAddress => search as ReviewAddress,
+  component: lazyRouteComponent(() => import("./routes/admin/review"), "ReviewRoute"),
+});
+
 const jobsRoute = createRoute({
   getParentRoute: () => projectRoute,
   path: "/jobs",
@@ -203,6 +212,7 @@ const routeTree = rootRoute.addChildren([
       trainingsRoute,
       evaluationsRoute,
       reportRoute,
+      reviewRoute,
       jobsRoute,
       settingsRoute,
     ]),

@@ -1,6 +1,5 @@
 /** Which way is which, and how large. Canonical LPS: columns rise to the patient's Left, rows to the Posterior. */
 
-export type Plane = "axial" | "coronal" | "sagittal";
 export type Direction = "R" | "L" | "A" | "P" | "S" | "I";
 export interface EdgeLetters {
   readonly left: Direction;
@@ -9,17 +8,8 @@ export interface EdgeLetters {
   readonly bottom: Direction;
 }
 
-/** Letters at the edges of the picture. Radiological: the patient's right is on the left of the screen. */
-export function edgeLetters(plane: Plane): EdgeLetters {
-  switch (plane) {
-    case "axial":
-      return { left: "R", right: "L", top: "A", bottom: "P" };
-    case "coronal":
-      return { left: "R", right: "L", top: "S", bottom: "I" };
-    case "sagittal":
-      return { left: "A", right: "P", top: "S", bottom: "I" };
-  }
-}
+/** Letters at the edges of an axial slice. Radiological: the patient's right is on the left of the screen. */
+export const AXIAL_LETTERS: EdgeLetters = { left: "R", right: "L", top: "A", bottom: "P" };
 
 export interface ScaleBar {
   readonly mm: number;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { moveBox, type Point, resizeBox, snapBox } from "./geometry";
 import { hitTest, REACH_TOUCH } from "./hit";
-import { edgeLetters, scaleBar } from "./orientation";
+import { AXIAL_LETTERS, scaleBar } from "./orientation";
 import {
   atPlace,
   bodyBox,
@@ -153,7 +153,7 @@ describe("what is under the finger", () => {
 });
 
 test("the patient's right is on the left of the screen", () => {
-  expect(edgeLetters("axial")).toEqual({ left: "R", right: "L", top: "A", bottom: "P" });
+  expect(AXIAL_LETTERS).toEqual({ left: "R", right: "L", top: "A", bottom: "P" });
 });
 
 test("the scale bar has a round length", () => {

@@ -7,13 +7,14 @@ describe("pages by role", () => {
     expect(pagesOf("researcher")).toEqual([
       "progress",
       "masks",
+      "review",
       "quality",
       "datasets",
       "trainings",
       "evaluations",
       "report",
     ]);
-    expect(pagesOf("reviewer")).toEqual(["progress", "masks", "quality"]);
+    expect(pagesOf("reviewer")).toEqual(["progress", "masks", "review", "quality"]);
     expect(pagesOf("annotator")).toEqual([]);
     expect(mayChange("researcher")).toBe(false);
     expect(mayChange(undefined)).toBe(false);

@@ -13,6 +13,7 @@ export type ProjectPage =
   | "trainings"
   | "evaluations"
   | "report"
+  | "review"
   | "jobs"
   | "settings";
 
@@ -24,6 +25,7 @@ const PAGES: Readonly<Record<ProjectRole, readonly ProjectPage[]>> = {
     "people",
     "organs",
     "masks",
+    "review",
     "quality",
     "datasets",
     "trainings",
@@ -32,8 +34,8 @@ const PAGES: Readonly<Record<ProjectRole, readonly ProjectPage[]>> = {
     "jobs",
     "settings",
   ],
-  researcher: ["progress", "masks", "quality", "datasets", "trainings", "evaluations", "report"],
-  reviewer: ["progress", "masks", "quality"],
+  researcher: ["progress", "masks", "review", "quality", "datasets", "trainings", "evaluations", "report"],
+  reviewer: ["progress", "masks", "review", "quality"],
   annotator: [],
 };
 

@@ -9,7 +9,7 @@ import {
   useState,
 } from "react";
 import { boxesOn } from "@/canvas/document";
-import { edgeLetters, scaleBar } from "@/canvas/orientation";
+import { AXIAL_LETTERS, scaleBar } from "@/canvas/orientation";
 import { pixelTable, SlicePainter } from "@/canvas/render";
 import { lookupTable } from "@/canvas/window";
 import { Button } from "@/shared/ui/button";
@@ -135,7 +135,6 @@ export function Viewer({ session, work, space, said, children }: ViewerProps) {
   }
 
   const bar = view === null ? null : scaleBar(view.scale, Math.min(160, view.width / 4));
-  const letters = edgeLetters("axial");
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: the keyboard's way is the boxes and the tools beside it
     <div
@@ -167,7 +166,7 @@ export function Viewer({ session, work, space, said, children }: ViewerProps) {
       <div className="cm-letters" aria-hidden="true">
         {(["left", "right", "top", "bottom"] as const).map((edge) => (
           <span key={edge} data-edge={edge}>
-            {letters[edge]}
+            {AXIAL_LETTERS[edge]}
           </span>
         ))}
       </div>

@@ -1,4 +1,5 @@
-import { useLingui } from "@lingui/react/macro";
+import { Trans, useLingui } from "@lingui/react/macro";
+import { Link, useParams } from "@tanstack/react-router";
 import {
   type Column,
   createColumnHelper,
@@ -21,6 +22,7 @@ const NUMBERS = new Set<string>([...SCORES, "slices"]);
 /** Every mask against its reference; each column sorts. */
 export function ScoreTable({ rows }: { rows: Row[] }) {
   const { t } = useLingui();
+  const { projectId = "" } = useParams({ strict: false });
   const [sorting, setSorting] = useState<SortingState>([]);
   const columns = useMemo(
     () => [
@@ -51,8 +53,26 @@ export function ScoreTable({ rows }: { rows: Row[] }) {
             ? "–"
             : `${row.original.slices_predicted} / ${row.original.slices_reference ?? "–"}`,
       }),
+      column.display({
+        id: "look",
+        header: t`Look`,
+        cell: ({ row: { original } }) => (
+          <Link
+            to="/admin/projects/$projectId/review"
+            params={{ projectId }}
+            search={{
+              volume: original.volume_id,
+              label: original.label_index,
+              mask: original.segmentation_id,
+            }}
+            aria-label={t`Look at the ${original.label_name} in ${original.volume_name} by ${original.annotator} in 3D`}
+          >
+            <Trans>Look at it in 3D</Trans>
+          </Link>
+        ),
+      }),
     ],
-    [t],
+    [t, projectId],
   );
   const table = useReactTable({
     data: rows,

@@ -1,7 +1,7 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useParams } from "@tanstack/react-router";
+import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { masksQuery, type Schema } from "@/api/queries";
 import { dayAndTime, sliceNumber } from "@/shared/texts/format";
@@ -68,7 +68,7 @@ export function MasksPage() {
             </thead>
             <tbody>
               {shown.map((mask) => (
-                <MaskRow key={mask.segmentation.id} mask={mask} />
+                <MaskRow key={mask.segmentation.id} projectId={projectId} mask={mask} />
               ))}
             </tbody>
           </DataTable>
@@ -84,7 +84,7 @@ export function MasksPage() {
   );
 }
 
-function MaskRow({ mask }: { mask: Schema<"ProjectMaskAnswer"> }) {
+function MaskRow({ projectId, mask }: { projectId: string; mask: Schema<"ProjectMaskAnswer"> }) {
   const { t } = useLingui();
   const { drawn, filled, suggested, doubtful, predicted_iou } = mask.segmentation;
   const estimates = Object.values(predicted_iou).map(Number);
@@ -107,6 +107,16 @@ function MaskRow({ mask }: { mask: Schema<"ProjectMaskAnswer"> }) {
       <td>{numbersOf(doubtful)}</td>
       <td>{dayAndTime(mask.segmentation.created_at)}</td>
       <td>
+        <Link
+          className="cm-button"
+          data-size="small"
+          to="/admin/projects/$projectId/review"
+          params={{ projectId }}
+          search={{ volume: mask.volume_id, label: mask.label_index, mask: mask.segmentation.id }}
+          aria-label={t`Look at the mask of ${mask.label_name} in ${mask.volume_name} by ${mask.annotator} in 3D`}
+        >
+          <Trans>Look at it in 3D</Trans>
+        </Link>{" "}
         <LinkButton
           size="small"
           variant="secondary"

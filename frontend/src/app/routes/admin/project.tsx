@@ -37,6 +37,7 @@ export function ProjectRoute() {
     trainings: t`Trainings`,
     evaluations: t`Evaluations`,
     report: t`Report`,
+    review: t`Review`,
     jobs: t`Jobs`,
     settings: t`Settings`,
   };

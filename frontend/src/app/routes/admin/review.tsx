@@ -1,0 +1,1 @@
+export { ReviewPage as ReviewRoute } from "@/features/review/review-page";
