@@ -27,6 +27,7 @@ ITERATIONS = "crowdmask_nnunet_iterations"
 VALIDATION_ITERATIONS = "crowdmask_nnunet_validation_iterations"
 MIRRORING = "crowdmask_nnunet_mirroring"
 PICTURE = "crowdmask_nnunet_picture"
+THREADS = "crowdmask_nnunet_threads"
 
 _LIFELINE = "crowdmask_nnunet_lifeline"
 _LOOK_S = 0.2
@@ -129,9 +130,10 @@ def main() -> None:
     if lifeline is not None:
         threading.Thread(target=_end_with_parent, args=(int(lifeline),), daemon=True).start()
 
-    from crowdmask_ml.nnunet.trainer import register, with_device
+    from crowdmask_ml.nnunet.trainer import keep_threads, register, with_device
 
     register()
+    keep_threads()
     (command,) = entry_points(group="console_scripts", name=name)
     sys.argv = [name, *with_device(arguments)]
     command.load()()

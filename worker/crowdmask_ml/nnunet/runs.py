@@ -23,6 +23,7 @@ from crowdmask_ml.nnunet.command import (
     ITERATIONS,
     MIRRORING,
     PICTURE,
+    THREADS,
     TRAINER,
     VALIDATION_ITERATIONS,
     run_command,
@@ -301,9 +302,9 @@ def _environment(run: Run, step: str) -> dict[str, str]:
         variables |= {
             "nnUNet_compile": "f",
             "OMP_NUM_THREADS": "1",
-            # nnU-Net asks for as many threads as there are cores, which then wait for each other on a busy computer.
-            **({"OMP_THREAD_LIMIT": "1"} if settings.small else {}),
             # Without workers that prepare batches: they cost more than they bring. Planning crashes on a 0.
             "nnUNet_n_proc_DA": "1" if step == "plan" else "0",
         }
+    if settings.small:
+        variables[THREADS] = "1"
     return variables

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from nnunetv2.training.nnUNetTrainer import nnUNetTrainer
 
-from crowdmask_ml.nnunet.command import EPOCHS, ITERATIONS, MIRRORING, PICTURE, VALIDATION_ITERATIONS
+from crowdmask_ml.nnunet.command import EPOCHS, ITERATIONS, MIRRORING, PICTURE, THREADS, VALIDATION_ITERATIONS
 
 
 class CrowdmaskTrainer(nnUNetTrainer.nnUNetTrainer):  # type: ignore[misc]  # nnU-Net has no types
@@ -53,6 +53,22 @@ class CrowdmaskTrainer(nnUNetTrainer.nnUNetTrainer):  # type: ignore[misc]  # nn
 def register() -> None:
     """Have nnU-Net find our trainer by its name: it looks through the modules of its own folder only."""
     nnUNetTrainer.CrowdmaskTrainer = CrowdmaskTrainer
+
+
+def keep_threads() -> None:
+    """Compute in as many threads as the environment says, whatever nnU-Net asks for: a thread for each core.
+
+    Threads that wait for each other on a busy computer made a tiny network a hundred times slower.
+    """
+    threads = os.environ.get(THREADS)
+    if threads is not None:
+        torch.set_num_threads(int(threads))
+        torch.set_num_threads = _keep  # this process does nothing else
+
+
+def _keep(nthreads: int) -> None:
+    """Leave the number of threads as it is."""
+    del nthreads
 
 
 def with_device(arguments: Sequence[str]) -> list[str]:
