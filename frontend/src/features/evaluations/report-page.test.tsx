@@ -123,6 +123,9 @@ describe("the report", () => {
     expect(volumes.getByRole("row", { name: /Liver/ }).textContent).toContain("-12.3-40.0 … 15.5");
     const worst = within(screen.getByRole("group", { name: /^Lowest/ }));
     expect(worst.getByRole("row", { name: /CT 1/ }).textContent).toContain("Ada0.3100.400–");
+    expect(worst.getByRole("link", { name: "CT 1" }).getAttribute("href")).toBe(
+      "/admin/projects/p1/review?volume=v1&label=4",
+    );
     const plots = screen.getAllByRole("img");
     expect(plots).toHaveLength(5);
     expect(plots[0]?.getAttribute("src")).toBe(

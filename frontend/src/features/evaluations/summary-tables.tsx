@@ -1,4 +1,5 @@
 import { Trans, useLingui } from "@lingui/react/macro";
+import { Link, useParams } from "@tanstack/react-router";
 import type { Schema } from "@/api/queries";
 import { DataTable } from "@/shared/ui/table";
 import { ReferenceNote } from "./notes";
@@ -49,6 +50,7 @@ export function VolumeTable({ summary }: { summary: Summary }) {
 /** Where the lowest scores are. */
 export function WorstTable({ summary }: { summary: Summary }) {
   const { t } = useLingui();
+  const { projectId = "" } = useParams({ strict: false });
   return (
     <div>
       <DataTable caption={t`Lowest Dice of the volume`} showCaption>
@@ -72,7 +74,13 @@ export function WorstTable({ summary }: { summary: Summary }) {
           {summary.worst.map((one) => (
             <tr key={`${one.volume_id} ${one.label_index} ${one.by}`}>
               <th scope="row" className="cm-break">
-                {one.volume_name}
+                <Link
+                  to="/admin/projects/$projectId/review"
+                  params={{ projectId }}
+                  search={{ volume: one.volume_id, label: one.label_index }}
+                >
+                  {one.volume_name}
+                </Link>
               </th>
               <td>
                 {one.label_index} {one.label_name}
