@@ -184,6 +184,13 @@ def _workspace(inspection: Inspection, page: "Page") -> None:
         inspection.look(page, f"menu {menu}", sizes=(DESKTOP["viewport"],))
         page.keyboard.press("Escape")
     work.saved()
+    page.get_by_role("button", name="More", exact=True).click()
+    page.get_by_text("Suggest the rest", exact=True).click()
+    suggested = page.get_by_role("dialog", name="Suggest the rest")
+    expect(suggested.get_by_role("status")).to_be_visible(timeout=PATIENTLY)
+    inspection.look(page, "suggested boxes")
+    page.keyboard.press("Escape")
+    work.saved()
 
 
 def _workspace_on_a_phone(inspection: Inspection, page: "Page") -> None:
