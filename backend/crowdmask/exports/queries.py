@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from crowdmask.accounts.actor import Actor
+from crowdmask.core.dataset_card import CARD_NAME
 from crowdmask.core.dataset_choice import DatasetChoice
 from crowdmask.core.errors import Conflict, Corrupt, ErrorCode, NotFound
 from crowdmask.core.lifecycle import JobState
@@ -23,7 +24,14 @@ from crowdmask.exports.schemas import (
     ExportPreview,
     LeftOutAnswer,
 )
-from crowdmask.exports.selection import FIRST_DATASET_ID, MANIFEST_NAME, SPLITS_NAME, LeftOut, Selection
+from crowdmask.exports.selection import (
+    CROWD_FOLDER,
+    FIRST_DATASET_ID,
+    MANIFEST_NAME,
+    SPLITS_NAME,
+    LeftOut,
+    Selection,
+)
 from crowdmask.infra.storage import sha256_of
 from crowdmask.models import Account, Export, Job, Project, Role
 from crowdmask.projects.policy import require_role
@@ -105,7 +113,9 @@ def _files(applied: Applied) -> list[str]:
     if not applied.cases:
         return []
     folder = DatasetFolder.named(Path(), number=FIRST_DATASET_ID, name="Preview")
-    files = [folder.description_path, folder.path / MANIFEST_NAME]
+    files = [folder.description_path, folder.path / MANIFEST_NAME, folder.path / CARD_NAME]
+    if any(mask.answers for case in applied.cases for mask in case.masks):
+        files.append(folder.path / CROWD_FOLDER / "boxes.csv")
     files += [folder.path / SPLITS_NAME] if applied.folds else []
     for case in applied.cases:
         files.append(folder.image_path(case.case, split=case.split))

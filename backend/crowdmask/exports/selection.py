@@ -15,8 +15,6 @@ CROWD_FOLDER = "crowd"
 
 MANIFEST_NAME = "crowdmask_manifest.json"
 """In the dataset's folder, beside nnU-Net's files."""
-CROWD_FOLDER = "crowd"
-"""What people did, beside nnU-Net's files; only where somebody's work is in the dataset."""
 SPLITS_NAME = "splits_final.json"
 """nnU-Net reads it from its folder of preprocessed data."""
 FIRST_DATASET_ID = 501

@@ -123,6 +123,8 @@ def test_a_preview_says_what_would_go_in_and_freezes_nothing(place: Place) -> No
         None,
     )
     assert told["files"] == [
+        "DATASET_CARD.md",
+        "crowd/boxes.csv",
         "crowdmask_manifest.json",
         "dataset.json",
         "imagesTr/done_0000.nii.gz",
