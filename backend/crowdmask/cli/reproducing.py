@@ -193,6 +193,7 @@ def reproduce(
             )
     tables = [
         *(study.paper_results(run.results, study.complete_cases(run.boxes)) if run.results else []),
+        *run.trained,
         *given_tables,
     ]
     report = study_report.StudyReport(run.conditions, run.notes, tables, run.boxes, run.results, run.left_out)
