@@ -60,7 +60,7 @@ test: $(VENV)/.ready-dev ## lint, then every test; ends with "tests: N s"
 	$(BIN)/pytest -q -n 2 tests/api
 	export OMP_NUM_THREADS=1
 	by_file=(-q --dist loadfile --no-loadscope-reorder)  # in the order given: the longest file first
-	$(BIN)/pytest "$${by_file[@]}" -n 2 tests/browser/test_study.py tests/browser
+	$(BIN)/pytest "$${by_file[@]}" -n 2 tests/browser/test_study.py tests/browser/test_research.py tests/browser
 	$(BIN)/pytest "$${by_file[@]}" -n 5 tests/jobs tests/faults  # mostly waits for leases and processes
 	$(BIN)/pytest "$${by_file[@]}" -n 2 tests/pipeline/test_training.py tests/pipeline/test_demo.py tests/pipeline tests/ml
 	echo "tests: $$SECONDS s"
