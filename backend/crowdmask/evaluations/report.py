@@ -104,11 +104,11 @@ def html_report(facts: ReportFacts, a: ScoreSet, b: ScoreSet | None) -> str:
 
 
 def _counts(of: ScoreSet) -> str:
-    scans = len({one.volume_id for one in of.scored})
+    n_volumes = len({one.volume_id for one in of.scored})
     labels = len({one.label for one in of.scored})
     undefined = sum(math.isnan(one.scores[ScoreName.VOLUME_DICE]) for one in of.scored)
     return (
-        f"<p>{escape(set_words(of))}: {len(of.scored)} scores of {labels} organs in {scans} scans; the Dice of the volume is "
+        f"<p>{escape(set_words(of))}: {len(of.scored)} scores of {labels} organs in {n_volumes} scans; the Dice of the volume is "
         f"undefined for {undefined} of them.</p>"
     )
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 from crowdmask.core.dataset_choice import DatasetChoice, LabelSource
-from crowdmask.core.intervals import Intervals
+from crowdmask.core.intervals import NO_SLICES, Intervals
 from crowdmask.core.labels import LabelSet
 from crowdmask.core.nnunet_layout import Split
 from crowdmask.models.base import JsonDict
@@ -64,7 +64,7 @@ class SelectedMask:
     others: tuple[Answer, ...] = ()
     mask_sha256: str | None = None
     derived_key: str | None = None
-    undecided: Intervals = Intervals()  # noqa: RUF009 - frozen
+    undecided: Intervals = NO_SLICES
     agreement: float | None = None
     provenance: JsonDict | None = None
 

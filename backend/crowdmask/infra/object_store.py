@@ -6,9 +6,12 @@ tools of the stores do (``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT``, ...). A ``file:
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput, Unavailable
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 #: Enough for a hiccup; who waits at a terminal would rather be told.
 _RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
@@ -72,12 +75,12 @@ def upload_folder(folder: Path, address: str, *, last: str) -> str:
     return target
 
 
-def _size(store: object, key: str) -> int | None:
+def _size(store: "ObjectStore", key: str) -> int | None:
     """Bytes of an object; None when there is none."""
     import obstore
 
     try:
-        return int(obstore.head(store, key)["size"])  # type: ignore[arg-type]
+        return obstore.head(store, key)["size"]
     except FileNotFoundError:
         return None
 
