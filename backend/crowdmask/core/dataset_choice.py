@@ -73,7 +73,7 @@ class DatasetChoice:
         completion: what is added to undecided slices; None: what the project says.
         confirmed_only: whether slices that nobody made or confirmed count as undecided; nothing is added then.
         partial: what becomes of undecided slices.
-        overlap: who gets a voxel that several labels claim.
+        overlap_rule: who gets a voxel that several labels claim.
         test: ids of the volumes of the test set; empty: ``test_share`` of those with a reference.
         test_share: 0..1, by patients.
         folds: of the cross-validation, 0: none (nnU-Net then makes its own five).
@@ -93,7 +93,7 @@ class DatasetChoice:
     completion: Completion | None = None
     confirmed_only: bool = False
     partial: PartialRule = PartialRule.DROP_VOLUME
-    overlap: OverlapRule = OverlapRule.SMALLEST_WINS
+    overlap_rule: OverlapRule = OverlapRule.SMALLEST_WINS
     test: tuple[str, ...] = ()
     test_share: float = 0.0
     folds: int = 0
@@ -143,7 +143,7 @@ class DatasetChoice:
         enums = {
             "source": LabelSource,
             "partial": PartialRule,
-            "overlap": OverlapRule,
+            "overlap_rule": OverlapRule,
             "completion": Completion,
         }
         found: dict[str, Any] = {}

@@ -100,7 +100,7 @@ def _write_case(
     """Image and label map of one case; returns how many voxels were claimed by several labels."""
     storage.verify(case.source_sha256)
     masks, shape = _masks(case, storage)
-    labels, overlapping = merge_masks(masks, shape, selection.choice.overlap)
+    labels, overlapping = merge_masks(masks, shape, selection.choice.overlap_rule)
     for mask in case.masks:
         undecided = list(mask.undecided)
         # What another label holds is known; everything else on the slice could be this label.
@@ -174,7 +174,7 @@ def _manifest(selection: Selection, folder: Path, overlaps: dict[str, int]) -> J
         "manifest_version": 2,
         **selection.to_json(),
         "choice_rule": CHOICE_RULES[selection.choice.source],
-        "overlap_rule": OVERLAP_RULES[selection.choice.overlap],
+        "overlap_rule": OVERLAP_RULES[selection.choice.overlap_rule],
         "overlapping_voxels": overlaps,
         "completion": selection.choice.completion,
         "files": {path.relative_to(folder).as_posix(): sha256_of(path) for path in files},

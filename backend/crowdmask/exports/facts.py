@@ -85,7 +85,7 @@ def dataset_facts(selection: Selection, documents: Documents, overlapping: Mappi
         models=_models(selection.masks()),
         completion=choice.completion or Completion.NONE,
         partial_rule=PARTIAL_RULES[choice.partial],
-        overlap_rule=OVERLAP_RULES[choice.overlap],
+        overlap_rule=OVERLAP_RULES[choice.overlap_rule],
         overlapping_voxels=sum(overlapping.values()),
         split=SplitFacts(
             len(selection.folds), choice.seed, sum(not case.patient for case in selection.cases)

@@ -29,7 +29,7 @@ class ChoiceForm(Form):
     completion: Completion | None = None
     confirmed_only: bool = False
     partial: PartialRule = PartialRule.DROP_VOLUME
-    overlap: OverlapRule = OverlapRule.SMALLEST_WINS
+    overlap_rule: OverlapRule = OverlapRule.SMALLEST_WINS
     test: Annotated[list[UUID], Field(max_length=100_000, default_factory=list)]
     test_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     folds: Annotated[int, Field(ge=0, le=100)] = 0
@@ -74,7 +74,7 @@ class ChoiceAnswer(Answer):
     completion: Completion | None
     confirmed_only: bool
     partial: PartialRule
-    overlap: OverlapRule
+    overlap_rule: OverlapRule
     test: list[str]
     test_share: float
     folds: int

@@ -195,7 +195,7 @@ def _with_references(selection: Selection, number: int, name: str) -> Selection:
     choice = DatasetChoice(
         labels=selection.choice.labels,
         source=LabelSource.REFERENCE,
-        overlap=selection.choice.overlap,
+        overlap_rule=selection.choice.overlap_rule,
         test=tuple(case.volume_id for case in selection.of(Split.TEST)),
         folds=selection.choice.folds,
         seed=selection.choice.seed,

@@ -1993,7 +1993,7 @@ export interface components {
             modalities: string[];
             /** Model */
             model: string | null;
-            overlap: components["schemas"]["OverlapRule"];
+            overlap_rule: components["schemas"]["OverlapRule"];
             partial: components["schemas"]["PartialRule"];
             /** Seed */
             seed: number;
@@ -2044,7 +2044,7 @@ export interface components {
             /** Model */
             model?: ("litemedsam" | "medsam" | "sam-vit-b" | "sam-vit-l" | "sam-vit-h") | null;
             /** @default smallest-wins */
-            overlap: components["schemas"]["OverlapRule"];
+            overlap_rule: components["schemas"]["OverlapRule"];
             /** @default drop-volume */
             partial: components["schemas"]["PartialRule"];
             /**

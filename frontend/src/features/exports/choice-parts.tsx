@@ -232,8 +232,8 @@ export function GapsPart({ draft, onChange, projects }: PartProps & { projects: 
       </Radio.Group>
       <NativeSelect
         label={t`A voxel that several organs claim belongs to`}
-        value={draft.overlap}
-        onChange={(event) => onChange({ overlap: event.currentTarget.value as Draft["overlap"] })}
+        value={draft.overlapRule}
+        onChange={(event) => onChange({ overlapRule: event.currentTarget.value as Draft["overlapRule"] })}
         data={[
           { value: "smallest-wins", label: t`the organ with the fewest voxels` },
           { value: "label-order", label: t`the organ that stands later in the list` },

@@ -17,7 +17,7 @@ describe("a dataset's draft", () => {
       completion: null,
       confirmed_only: false,
       partial: "drop-volume",
-      overlap: "smallest-wins",
+      overlap_rule: "smallest-wins",
       test: [],
       test_share: 0,
       folds: 0,

@@ -21,7 +21,7 @@ export interface Draft {
   readonly completion: Schema<"Completion"> | "";
   readonly confirmedOnly: boolean;
   readonly partial: Schema<"PartialRule">;
-  readonly overlap: Schema<"OverlapRule">;
+  readonly overlapRule: Schema<"OverlapRule">;
   readonly testChoice: TestChoice;
   readonly testShare: string;
   readonly test: readonly string[];
@@ -43,7 +43,7 @@ export const EMPTY_DRAFT: Draft = {
   completion: "",
   confirmedOnly: false,
   partial: "drop-volume",
-  overlap: "smallest-wins",
+  overlapRule: "smallest-wins",
   testChoice: "none",
   testShare: "20",
   test: [],
@@ -121,7 +121,7 @@ export function choiceOf(draft: Draft): ChoiceForm {
     completion: !isOfPeople || draft.confirmedOnly || draft.completion === "" ? null : draft.completion,
     confirmed_only: isOfPeople && draft.confirmedOnly,
     partial: draft.partial,
-    overlap: draft.overlap,
+    overlap_rule: draft.overlapRule,
     test: draft.testChoice === "named" ? [...draft.test] : [],
     test_share: draft.testChoice === "share" ? numberIn(draft.testShare) / 100 : 0,
     folds: numberIn(draft.folds),
