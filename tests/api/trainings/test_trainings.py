@@ -244,6 +244,21 @@ def test_scores_of_the_test_set_are_kept_once_and_undefined_ones_are_null(place:
     assert place.told(training_id).scored == 2
 
 
+def test_the_prediction_for_a_test_scan_is_found_with_the_numbers_of_its_labels(place: Place) -> None:
+    training_id = place.start(place.dataset())
+    asked = {"training_id": training_id, "volume_id": place.test_volume.id}
+    with pytest.raises(NotFound, match="predicted nothing"), place.database.read() as session:
+        queries.prediction(session, place.researcher, **asked)
+    with place.database.write() as session:
+        service.record_scores(session, training_id=training_id, scored=_scored(place.test_volume, [0.5, 0]))
+        stranger = factories.add_account(session, name="Stranger")
+    with place.database.read() as session:
+        found = queries.prediction(session, place.researcher, **asked)
+        assert (found.sha256, found.values) == ("ab" * 32, {"label 1": 1, "label 2": 2})
+        with pytest.raises(NotFound, match="no training"):
+            queries.prediction(session, Actor(stranger.id), **asked)
+
+
 def test_a_researcher_starts_watches_stops_and_resumes_through_the_api(server: AppServer) -> None:
     with server.database.write() as session:
         person = factories.add_account(session)
