@@ -33,7 +33,8 @@ from crowdmask.core.simulate import DEFAULT_JITTER_MM, Annotator, simulate
 from crowdmask.core.tracks import AnnotationDocument
 from crowdmask_ml.completion import CompletionParameters
 from crowdmask_ml.embeddings import EmbeddingCache
-from crowdmask_ml.registry import DEFAULT_MODEL, load_segmenter
+from crowdmask_ml.loading import load_segmenter
+from crowdmask_ml.registry import DEFAULT_MODEL
 from crowdmask_ml.segment import segment_volume
 from crowdmask_ml.segmenter import Embeddings, MaskRule, Prediction, Segmenter
 

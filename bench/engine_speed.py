@@ -43,7 +43,8 @@ from crowdmask.core.tracks import AnnotationDocument, BoxSource, document_from_b
 from crowdmask.core.volume import display_slice, from_display
 from crowdmask.core.windowing import Window, apply_window
 from crowdmask_ml.embeddings import EmbeddingCache
-from crowdmask_ml.registry import DEFAULT_MODEL, load_segmenter
+from crowdmask_ml.loading import load_segmenter
+from crowdmask_ml.registry import DEFAULT_MODEL
 from crowdmask_ml.segment import segment_volume
 from crowdmask_ml.segmenter import Segmenter
 

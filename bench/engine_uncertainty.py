@@ -28,7 +28,8 @@ from crowdmask.core.simulate import DEFAULT_JITTER_MM, Annotator, simulate
 from crowdmask.core.tracks import AnnotationDocument
 from crowdmask.core.uncertainty import Calibration, Sign, auc
 from crowdmask_ml.embeddings import EmbeddingCache
-from crowdmask_ml.registry import DEFAULT_MODEL, load_segmenter
+from crowdmask_ml.loading import load_segmenter
+from crowdmask_ml.registry import DEFAULT_MODEL
 from crowdmask_ml.segment import segment_volume
 from crowdmask_ml.segmenter import Segmenter
 from crowdmask_ml.uncertainty import measure_uncertainty

@@ -22,7 +22,8 @@ from crowdmask.core.slicepack import SlicePack, write_pack
 from crowdmask.core.volume import display_slice
 from crowdmask.core.windowing import apply_window, default_window
 from crowdmask_ml.embeddings import StoredEmbedding
-from crowdmask_ml.registry import DEFAULT_MODEL, load_segmenter
+from crowdmask_ml.loading import load_segmenter
+from crowdmask_ml.registry import DEFAULT_MODEL
 
 RESULT = Path(__file__).parents[1] / "build" / "bench" / "spine.json"
 

@@ -26,7 +26,8 @@ from crowdmask.core.metrics import volume_dice
 from crowdmask.core.phantom import LIVER, PHANTOM_LABELS, abdominal_phantom
 from crowdmask.core.volume import display_slice
 from crowdmask.core.windowing import Window, apply_window
-from crowdmask_ml.registry import MODELS, load_segmenter, verify_checkpoint
+from crowdmask_ml.loading import load_segmenter, verify_checkpoint
+from crowdmask_ml.registry import MODELS
 from crowdmask_ml.runtimes.choice import Runtime, has_gpu, is_installed
 from crowdmask_ml.segmenter import Prediction, Segmenter
 

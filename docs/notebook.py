@@ -31,7 +31,7 @@ from crowdmask.core.tracks import boxes_by_slice
 from crowdmask.core.volume import Grid
 from crowdmask.core.windowing import Window
 from crowdmask_ml.embeddings import EmbeddingCache
-from crowdmask_ml.registry import load_segmenter
+from crowdmask_ml.loading import load_segmenter
 from crowdmask_ml.segment import segment_volume
 
 folder = Path(tempfile.mkdtemp(prefix="crowdmask-notebook-"))

@@ -344,7 +344,7 @@ def _row(platform: Platform, case: _Case, mask: VisibleMask) -> DemoRow:
 def _ideal_dice(platform: Platform, case: _Case, console: Console) -> float:
     """The same model on ideal boxes, by the library directly; shares the worker's embeddings."""
     from crowdmask_ml.embeddings import EmbeddingCache
-    from crowdmask_ml.registry import load_segmenter
+    from crowdmask_ml.loading import load_segmenter
     from crowdmask_ml.segment import segment_volume
 
     reference = case.reference == IDEAL_INDEX

@@ -14,14 +14,8 @@ import torch
 
 from crowdmask.core.errors import Corrupt, ErrorCode, InvalidInput, Unavailable
 from crowdmask_ml.checkpoints import models_folder
-from crowdmask_ml.registry import (
-    MODELS,
-    ModelSpec,
-    check_present,
-    download_checkpoint,
-    find_model,
-    load_segmenter,
-)
+from crowdmask_ml.loading import check_present, download_checkpoint, load_segmenter
+from crowdmask_ml.registry import MODELS, ModelSpec, find_model
 from tests.ml.conftest import spec_like
 
 

@@ -333,7 +333,7 @@ def _modules_after(code: str) -> set[str]:
 
 def test_the_light_modules_load_no_torch() -> None:
     loaded = _modules_after(
-        "import crowdmask_ml.cli, crowdmask_ml.registry, crowdmask_ml.segment, crowdmask_ml.embeddings"
+        "import crowdmask_ml.cli, crowdmask_ml.loading, crowdmask_ml.segment, crowdmask_ml.embeddings"
     )
     assert loaded.isdisjoint(
         {

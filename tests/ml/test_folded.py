@@ -11,8 +11,8 @@ from crowdmask.core.phantom import abdominal_phantom
 from crowdmask.core.volume import display_slice
 from crowdmask.core.windowing import Window, apply_window
 from crowdmask_ml.embeddings import StoredEmbedding
+from crowdmask_ml.loading import load_segmenter
 from crowdmask_ml.preprocessing import OUTSIDE, InputFrame, Preprocessing
-from crowdmask_ml.registry import load_segmenter
 from crowdmask_ml.runtimes.export import decoder_weights
 from crowdmask_ml.runtimes.exported import ExportedSegmenter
 from crowdmask_ml.runtimes.folded import FoldedDecoder, gelu

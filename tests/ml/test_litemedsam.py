@@ -10,7 +10,8 @@ from crowdmask.core.geometry import Box
 from crowdmask.core.slicepack import SlicePack, write_pack
 from crowdmask.core.tracks import BoxSource, document_from_boxes
 from crowdmask.core.windowing import Window
-from crowdmask_ml.registry import MODELS, load_segmenter
+from crowdmask_ml.loading import load_segmenter
+from crowdmask_ml.registry import MODELS
 from crowdmask_ml.segment import segment_volume
 from crowdmask_ml.segmenter import MaskRule
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from crowdmask.core.errors import Corrupt, ErrorCode, InvalidInput, Unavailable
-from crowdmask_ml.registry import ModelSpec, export_files, load_exported, load_segmenter
+from crowdmask_ml.loading import export_files, load_exported, load_segmenter
+from crowdmask_ml.registry import ModelSpec
 from crowdmask_ml.runtimes import export as export_module
 from crowdmask_ml.runtimes.choice import Runtime, choose_runtime, has_gpu, threads_per_process
 from crowdmask_ml.runtimes.exported import DECODER, ENCODER, MANIFEST, open_exported
@@ -235,7 +236,7 @@ _WITHOUT_TORCH = """
 import sys
 sys.modules["torch"] = None  # as if it were not installed
 import numpy as np
-from crowdmask_ml.registry import load_segmenter
+from crowdmask_ml.loading import load_segmenter
 segmenter = load_segmenter("litemedsam", runtime="{runtime}")
 image = np.random.default_rng(0).integers(0, 256, (1, 60, 80), dtype=np.uint8)
 prediction = segmenter.decode(segmenter.encode(image), np.array([[10.0, 12.0, 40.0, 44.0]]))

@@ -117,7 +117,7 @@ def _served(settings: Settings, tmp_path: Path) -> Iterator[AppServer]:
 def test_a_preview_is_the_mask_of_the_same_boxes_and_drawing_goes_on_when_there_is_none(
     place: Place, tmp_path: Path
 ) -> None:
-    from crowdmask_ml.registry import load_segmenter
+    from crowdmask_ml.loading import load_segmenter
     from crowdmask_ml.segment import segment_volume
 
     answers = [place.ask_until_answered() for _ in range(2)]

@@ -33,8 +33,8 @@ from crowdmask.infra.security import derived_secret
 from crowdmask.infra.settings import Settings, load_settings
 from crowdmask.infra.storage import LocalStorage
 from crowdmask_ml.embeddings import EmbeddingCache
+from crowdmask_ml.loading import load_segmenter
 from crowdmask_ml.reading import SliceReader
-from crowdmask_ml.registry import load_segmenter
 from crowdmask_ml.segmenter import Segmenter
 from crowdmask_worker.lifeline import end_with_supervisor
 

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from crowdmask_ml.registry import load_segmenter
+from crowdmask_ml.loading import load_segmenter
 from crowdmask_ml.segmenter import Segmenter
 
 

@@ -65,7 +65,8 @@ def verify(
 ) -> int:
     """Check the weights by their sha256, and the exported files; exit code 1 when one is missing or wrong."""
     from crowdmask.core.errors import Corrupt, Unavailable
-    from crowdmask_ml.registry import MODELS, check_present, find_model, verify_checkpoint
+    from crowdmask_ml.loading import check_present, verify_checkpoint
+    from crowdmask_ml.registry import MODELS, find_model
     from crowdmask_ml.runtimes.exported import open_exported, usual_folder
 
     asked = [find_model(name) for name in names] if names else [m for m in MODELS.values() if m.is_present()]
@@ -116,7 +117,8 @@ def download(name: Name, as_json: AsJson = False) -> None:
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
-    from crowdmask_ml.registry import download_checkpoint, find_model
+    from crowdmask_ml.loading import download_checkpoint
+    from crowdmask_ml.registry import find_model
 
     spec = find_model(name)
     console = Console(stderr=True)
@@ -149,7 +151,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Make the files with which the model runs on OpenVINO or ONNX Runtime, without torch."""
-    from crowdmask_ml.registry import export_files, find_model
+    from crowdmask_ml.loading import export_files
+    from crowdmask_ml.registry import find_model
 
     files = export_files(find_model(name), checkpoint, out)
     if as_json:

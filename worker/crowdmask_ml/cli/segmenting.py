@@ -67,8 +67,9 @@ def segment(
     from crowdmask.core.nifti import read_volume
     from crowdmask.core.slicepack import SlicePack, write_pack
     from crowdmask_ml.embeddings import EmbeddingCache
+    from crowdmask_ml.loading import load_segmenter
     from crowdmask_ml.provenance import Origin, file_sha256, provenance_path, write_mask_with_provenance
-    from crowdmask_ml.registry import find_model, load_segmenter
+    from crowdmask_ml.registry import find_model
     from crowdmask_ml.segment import segment_volume
 
     find_model(model)

@@ -72,7 +72,8 @@ def uncertainty(
     from crowdmask.core.nifti import read_volume, write_mask
     from crowdmask.core.slicepack import SlicePack, write_pack
     from crowdmask_ml.embeddings import EmbeddingCache
-    from crowdmask_ml.registry import find_model, load_segmenter
+    from crowdmask_ml.loading import load_segmenter
+    from crowdmask_ml.registry import find_model
     from crowdmask_ml.uncertainty import measure_uncertainty
 
     find_model(model)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from crowdmask.core.errors import ErrorCode, InvalidInput
+from crowdmask_ml.loading import load_segmenter
 from crowdmask_ml.preprocessing import Preprocessing
-from crowdmask_ml.registry import find_model, load_segmenter
+from crowdmask_ml.registry import find_model
 from crowdmask_ml.segmenter import Embeddings, MaskRule, Prediction, Segmenter
 
 _SOBEL = "+sobel"
@@ -75,7 +76,7 @@ def paper_segmenter(name: str, *, sobel: bool = False, runtime: str = "auto") ->
 
     Raises:
         InvalidInput: ``model_unknown``; ``option_invalid`` for ``sobel`` with another model than SAM.
-        Unavailable, Corrupt: as ``registry.load_segmenter``.
+        Unavailable, Corrupt: as ``loading.load_segmenter``.
     """
     spec = find_model(name)
     if sobel and spec.preprocessing is not Preprocessing.SAM:
