@@ -88,7 +88,7 @@ bench-server: $(VENV)/.ready-dev frontend ## measure start, memory, saves and sl
 	$(BIN)/python bench/server.py $(ARGS)
 
 bench-engine: $(VENV)/.ready-dev ## measure masks, speed, uncertainty and previews; writes build/bench/engine.json [ARGS="speed"]
-	OMP_NUM_THREADS=1 $(BIN)/python bench/engine.py $(ARGS)
+	$(BIN)/crowdmask-ml bench $(ARGS)
 
 verify-gpu: $(VENV)/.ready-run ## run every model that is here on the GPU and on the CPU, against plain torch; says what could not be run
 	$(BIN)/python bench/verify_gpu.py $(ARGS)

@@ -123,6 +123,32 @@ def test_a_seed_gives_the_same_boxes_again_whichever_labels_are_asked_for(refere
     assert alone != boxes("e.json", "--label", 4, "--jitter-mm", 9)
 
 
+def test_the_holes_of_one_boxes_file_are_left_out_of_another(reference, tmp_path, run):
+    holes, boxes = tmp_path / "holes.json", tmp_path / "boxes.json"
+    draw = ("simulate", reference, "--label", 4)
+    assert run(*draw, "--miss-inner", 0.25, "-o", holes)[0] == 0
+    assert run(*draw, "--holes-of", holes, "-o", boxes)[0] == 0
+    drawn, expected = (boxes_by_slice(read_boxes(path).labels[4]) for path in (boxes, holes))
+    assert sorted(drawn) == sorted(expected)
+    code, out, err = run("simulate", reference, "--label", 5, "--holes-of", holes, "-o", boxes)
+    assert (code, out) == (2, "")
+    assert _is_one_sentence(err)
+    assert "label 5" in err
+
+
+def test_one_loose_box_may_hold_all_regions_of_a_slice(reference, tmp_path, run):
+    counts = {}
+    for name, options in (("tight", ()), ("loose", ("--one-box", "--loose-mm", 6))):
+        boxes = tmp_path / f"{name}.json"
+        assert run("simulate", reference, "--label", 5, *options, "-o", boxes)[0] == 0
+        counts[name] = {
+            z: [one.box for one in found] for z, found in boxes_by_slice(read_boxes(boxes).labels[5]).items()
+        }
+    for z, loose in counts["loose"].items():
+        assert len(loose) == 1
+        assert all(loose[0].area > tight.area for tight in counts["tight"][z])
+
+
 def test_an_undefined_score_is_null(reference, tmp_path, run):
     labels = read_label_map(reference)
     without_liver = np.where(labels.voxels == 4, 0, labels.voxels).astype(np.uint8)
@@ -233,6 +259,8 @@ def test_an_output_that_cannot_be_written_is_refused(reference, tmp_path, run):
         ("--annotator", "expert"),
         ("--annotator", "crowd", "--jitter-mm", "-1"),
         ("--annotator", "crowd", "--jitter-mm", "1e300"),
+        ("--loose-mm", "nan"),
+        ("--miss-inner", "nan"),
     ],
     ids=str,
 )

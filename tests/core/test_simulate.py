@@ -8,8 +8,24 @@ from scipy import ndimage
 
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.geometry import Box
-from crowdmask.core.simulate import Annotator, Rule, damaged, ideal_boxes, jitter, missed, simulate
-from crowdmask.core.tracks import AnnotationDocument, BoxSource, SliceState, boxes_by_slice, slice_states
+from crowdmask.core.simulate import (
+    Annotator,
+    Rule,
+    damaged,
+    ideal_boxes,
+    jitter,
+    missed,
+    presence_of,
+    simulate,
+)
+from crowdmask.core.tracks import (
+    AnnotationDocument,
+    BoxSource,
+    SliceState,
+    boxes_by_slice,
+    empty_document,
+    slice_states,
+)
 from crowdmask.core.volume import Grid
 
 SHAPE = (6, 40, 50)
@@ -282,3 +298,18 @@ def test_the_holes_of_a_real_annotator_are_stretched_over_the_label():
     assert sorted(damaged(boxes, presence)) == [10, 11, 14, 15, 16, 17]
     assert damaged(boxes, []) == boxes
     assert damaged({}, presence) == {}
+
+
+def test_an_annotator_may_leave_out_what_a_real_one_left_out_of_another_volume():
+    other = _simulated(_mask(np.s_[1:2, 10:20, 10:20], np.s_[3:5, 10:20, 10:20]))
+    assert presence_of(other) == (True, False, True, True)
+    assert presence_of(empty_document((6, 40, 40))) == ()
+    document = _simulated(_mask(np.s_[0:4, 10:20, 10:20]), presence=presence_of(other))
+    assert sorted(boxes_by_slice(document)) == [0, 2, 3]
+    assert slice_states(document)[1] is SliceState.UNKNOWN
+
+
+@pytest.mark.parametrize("loose_mm", [float("nan"), float("inf"), 1e9, -1e9])
+def test_edges_that_would_lie_beyond_the_slice_are_refused(loose_mm):
+    with pytest.raises(InvalidInput, match="mm"):
+        _simulated(_mask(np.s_[0:4, 10:20, 10:20]), loose_mm=loose_mm)

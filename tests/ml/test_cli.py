@@ -325,6 +325,10 @@ def test_the_models_are_listed_with_licence_and_hash(tmp_path: Path) -> None:
     assert "litemedsam (default): present" in _command("models", "list").stdout
 
 
+def test_a_part_that_the_benchmarks_do_not_have_is_refused() -> None:
+    assert "speeed" in _refused("bench", "speeed", "--json")
+
+
 def _modules_after(code: str) -> set[str]:
     program = f"import sys\n{code}\nprint(' '.join(sorted({{name.split('.')[0] for name in sys.modules}})))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

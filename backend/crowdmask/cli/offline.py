@@ -39,6 +39,19 @@ def simulate(
     miss_ends: Annotated[
         float, typer.Option(metavar="SHARE", help="Share of the slices without a box at each end, 0 to 0.5.")
     ] = 0.0,
+    loose_mm: Annotated[
+        float, typer.Option(metavar="MM", help="How far outside every edge lies; below 0: inside.")
+    ] = 0.0,
+    one_box: Annotated[
+        bool, typer.Option("--one-box", help="One box per slice around all regions, instead of one for each.")
+    ] = False,
+    holes_of: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BOXES.json",
+            help="Leave out the slices that were left out there, between the same label's first and last box.",
+        ),
+    ] = None,
     every: Annotated[
         int,
         typer.Option(min=1, metavar="N", help="Draw every Nth slice of a piece, its first and its last."),
@@ -65,8 +78,9 @@ def simulate(
             "The ideal annotator makes no errors, so --jitter-mm cannot be used.",
             hint="Leave it out, or choose --annotator crowd.",
         )
-    readable(reference)
-    check_output(output, reference)
+    inputs = [readable(path) for path in (reference, holes_of) if path is not None]
+    check_output(output, *inputs)
+    presence = _presence(holes_of, set(label)) if holes_of is not None else {}
     image = _read_labels(reference, assume_affine=assume_affine)
     present = labels_present(image.voxels)
     documents = {}
@@ -84,6 +98,9 @@ def simulate(
             rng=np.random.default_rng([seed, index]),
             jitter_mm=simulate.DEFAULT_JITTER_MM if jitter_mm is None else jitter_mm,
             rule=simulate.Rule(rule),
+            loose_mm=loose_mm,
+            one_box=one_box,
+            presence=presence.get(index, ()),
             miss_inner=miss_inner,
             miss_ends=miss_ends,
             every=every,
@@ -107,6 +124,22 @@ def simulate(
             f"label {name}: slices {count['slices']}, boxes {count['boxes']}, tracks {count['tracks']}"
         )
     typer.echo(f"written to {output}")
+
+
+def _presence(path: Path, labels: set[int]) -> dict[int, tuple[bool, ...]]:
+    """By label, where the boxes of a file are, slice by slice."""
+    from crowdmask.core.boxes_file import read_boxes
+    from crowdmask.core.simulate import presence_of
+
+    found = {index: presence_of(document) for index, document in read_boxes(path).labels.items()}
+    boxed = sorted(index for index, presence in found.items() if presence)
+    if missing := sorted(labels - set(boxed)):
+        held = ", ".join(str(index) for index in boxed) or "none"
+        raise InvalidInput(
+            ErrorCode.LABEL_UNKNOWN,
+            f"{path} has no box of label {missing[0]}; the labels it has boxes of: {held}.",
+        )
+    return found
 
 
 def evaluate(

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.geometry import Box
-from crowdmask.core.tracks import AnnotationDocument, BoxSource, document_from_boxes
+from crowdmask.core.tracks import AnnotationDocument, BoxSource, boxes_by_slice, document_from_boxes
 from crowdmask.core.volume import Grid
 
 DEFAULT_JITTER_MM = 2.3
@@ -151,6 +151,7 @@ def simulate(
     rule: Rule = Rule.PAPER,
     loose_mm: float = 0.0,
     one_box: bool = False,
+    presence: Sequence[bool] = (),
     miss_inner: float = 0.0,
     miss_ends: float = 0.0,
     every: int = 1,
@@ -169,13 +170,16 @@ def simulate(
         rule: how a box follows from the reference.
         loose_mm: how much every edge lies too far outside, in mm; below 0: too tight.
         one_box: one box per slice around all regions, instead of one for each.
-        miss_inner: share of the slices between the first and the last drawn that get no box, 0..1.
+        presence: where a real annotator of another volume drew, ``presence_of``; nobody's holes when empty.
+        miss_inner: share of the slices between the first and the last drawn that get no box, 0..1; of those that
+            ``presence`` leaves.
         miss_ends: share of the slices that get no box at each of the two ends, 0..0.5.
         every: of each track only its first and last slice and every ``every``-th one are drawn, the slices between
             follow by the track's own interpolation.
 
     Raises:
-        InvalidInput: ``option_invalid`` for a jitter as in ``jitter``, a share outside its range, ``every`` below 1.
+        InvalidInput: ``option_invalid`` for a jitter as in ``jitter``, a share outside its range, ``every`` below 1,
+            a ``loose_mm`` that is not finite or moves an edge by more than the longer side of a slice.
     """
     boxes = ideal_boxes(reference, rule)
     if one_box:
@@ -184,6 +188,7 @@ def simulate(
         boxes = _loosened(boxes, loose_mm, grid)
     if annotator is Annotator.CROWD:
         boxes = jitter(boxes, jitter_mm=jitter_mm, spacing=grid.spacing, size=grid.size, rng=rng)
+    boxes = damaged(boxes, presence)
     boxes = missed(boxes, inner=miss_inner, ends=miss_ends, rng=rng)
     drawn = document_from_boxes(grid.shape, boxes, source=BoxSource.SIMULATED)
     return drawn if every == 1 else _thinned(drawn, every)
@@ -219,6 +224,12 @@ def missed(
     return {z: list(boxes[z]) for z in slices if z not in left_out}
 
 
+def presence_of(document: AnnotationDocument) -> tuple[bool, ...]:
+    """Whether somebody boxed each slice from the first to the last with a box; empty without any."""
+    drawn = boxes_by_slice(document)
+    return tuple(z in drawn for z in range(min(drawn), max(drawn) + 1)) if drawn else ()
+
+
 def damaged(boxes: Mapping[int, Sequence[Box]], presence: Sequence[bool]) -> dict[int, list[Box]]:
     """The same boxes without those on the slices that a real annotator left out of another volume.
 
@@ -236,6 +247,13 @@ def damaged(boxes: Mapping[int, Sequence[Box]], presence: Sequence[bool]) -> dic
 
 def _loosened(boxes: Mapping[int, Sequence[Box]], loose_mm: float, grid: Grid) -> dict[int, list[Box]]:
     rows, columns = grid.size
+    most = max(columns * grid.spacing[0], rows * grid.spacing[1])
+    if not -most <= loose_mm <= most:  # nor is NaN
+        raise InvalidInput(
+            ErrorCode.OPTION_INVALID,
+            f"Edges that lie {loose_mm:g} mm too far outside do not fit slices of {most:g} mm.",
+            hint=f"Give a number of millimetres from {-most:g} to {most:g}.",
+        )
     dx, dy = loose_mm / grid.spacing[0], loose_mm / grid.spacing[1]
     loosened: dict[int, list[Box]] = {}
     for z, on_slice in boxes.items():

@@ -6,7 +6,7 @@ ends: ``crowdmask.console``.
 
 import typer
 
-from crowdmask_ml.cli import models, segmenting, uncertainty
+from crowdmask_ml.cli import bench, models, segmenting, uncertainty
 from crowdmask_ml.cli.options import program
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 app.command()(segmenting.segment)
 app.command()(uncertainty.uncertainty)
+app.command()(bench.bench)
 
 models_app = typer.Typer(help="The models that can be used.", no_args_is_help=True)
 models_app.command("list")(models.list_models)
