@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crowdmask.core.dataset_choice import DatasetChoice
+from crowdmask.core.dataset_choice import DatasetChoice, LabelSource
 from crowdmask.core.ids import new_id
 from crowdmask.core.labels import LabelSet
 from crowdmask.core.lifecycle import AnnotationState, AssignmentState, JobState, VolumeState
@@ -195,11 +195,13 @@ def add_export(
     test: Sequence[Volume] = (),
     labels: Sequence[str] = ("anterior", "posterior"),
     pair_id: UUID | None = None,
+    source: LabelSource = LabelSource.FIRST,
     written: bool = True,
 ) -> Export:
-    """A frozen dataset by its row alone, with what a training asks of it: no mask, and no folder."""
+    """A frozen dataset by its row alone, with what a training asks of it: no mask, and no folder. Two of as many training
+    scans have the same ones."""
     names = [f"case_{number}" for number in range(training)]
-    cases = [_case(name, Split.TRAINING) for name in names]
+    cases = [_case(name, Split.TRAINING, UUID(int=number)) for number, name in enumerate(names)]
     cases += [_case(f"test_{number}", Split.TEST, volume.id) for number, volume in enumerate(test)]
     label_set = LabelSet.from_names(labels)
     selection = Selection(
@@ -208,7 +210,7 @@ def add_export(
         project_name=project.name,
         citation="",
         channel_name="CT",
-        choice=DatasetChoice(),
+        choice=DatasetChoice(source=source),
         labels=label_set,
         project_labels={label.name: label.index for label in label_set.labels},
         ignores=False,

@@ -144,7 +144,7 @@ def _train(admin: AdminPages, inspection: Inspection) -> None:
     page.get_by_role("button", name="Start the training").click()
     page.get_by_role("link", name="Dataset501_Hippocampus 2d").click()
     expect(page.get_by_role("img", name=re.compile("^Loss, over"))).to_be_visible(timeout=PATIENTLY)
-    scores = page.get_by_role("link", name="See the scores of its test scans")
+    scores = page.get_by_role("link", name="See the scores of its test scans: 2d")
     expect(scores).to_be_visible(timeout=PATIENTLY)
     inspection.look(page, "a training that is done")
     scores.click()

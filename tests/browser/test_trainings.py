@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from playwright.sync_api import expect
 
 from crowdmask.accounts.actor import Actor
-from crowdmask.core.training import TrainingSettings
+from crowdmask.core.training import Configuration, TrainingSettings
 from crowdmask.infra.db import Database
 from crowdmask.models import Account, Training, TrainingStage, TrainingStep
 from tests import factories
@@ -45,7 +45,7 @@ def test_a_training_is_started_watched_and_resumed(platform: RunningPlatform, op
     page.get_by_role("link", name="Half way").click()
     expect(page.get_by_role("img", name="Loss, over 30 epochs")).to_be_visible()
     page.get_by_text("The end of what nnU-Net printed").click()
-    expect(page.get_by_role("log", name="Log of Train fold 0")).to_contain_text("Epoch 29")
+    expect(page.get_by_role("log", name="Log of Train 3d_fullres, fold 0")).to_contain_text("Epoch 29")
     inspection.look(page, "a training", sizes=SIZES)
     inspection.nothing_is_wrong()
     assert str(watched) in page.url
@@ -76,7 +76,13 @@ def _trained(session: sa.orm.Session, actor: Actor, project_id: UUID, export_id:
     log = "\n".join(f"2026-01-02 10:{number:02}:00.000000: Epoch {number} " for number in range(30))
     session.add(
         TrainingStep(
-            training_id=training.id, position=0, stage=TrainingStage.TRAIN, fold=0, log=log, epochs=epochs
+            training_id=training.id,
+            position=0,
+            stage=TrainingStage.TRAIN,
+            configuration=Configuration.FULLRES,
+            fold=0,
+            log=log,
+            epochs=epochs,
         )
     )
     session.flush()

@@ -1,11 +1,13 @@
 """nnU-Net's own commands as we run them: their output, their ends, and one whole small run with an interruption."""
 
 import json
+import math
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,8 +22,10 @@ from crowdmask_ml.nnunet.command import TRAINER, log_tail, run_command
 from crowdmask_ml.nnunet.epochs import read_epochs
 from crowdmask_ml.nnunet.runs import SPLITS_NAME, Run
 from tests.conftest import missing
+from tests.fake_nnunet import FakeNnunet
 
-SMALL = TrainingSettings(Configuration.FULLRES, (0,), epochs=3, iterations=4, device=Device.CPU, small=True)
+FULL = Configuration.FULLRES
+SMALL = TrainingSettings((FULL,), (0,), epochs=3, iterations=4, device=Device.CPU, small=True)
 
 
 @pytest.fixture
@@ -68,27 +72,57 @@ def test_a_run_plans_trains_goes_on_after_an_interruption_and_predicts(dataset: 
     assert (run.preprocessed / SPLITS_NAME).read_bytes() == (dataset / SPLITS_NAME).read_bytes()
 
     def until_an_epoch_is_kept() -> None:
-        if (run.fold_folder(0) / "checkpoint_latest.pth").is_file():
+        if (run.fold_folder(FULL, 0) / "checkpoint_latest.pth").is_file():
             raise Enough
 
     with pytest.raises(Enough):
-        runs.train(run, 0, look=until_an_epoch_is_kept)
-    first_attempt = run.fold_log(0).read_text()
+        runs.train(run, FULL, 0, look=until_an_epoch_is_kept)
+    first_attempt = run.fold_log(FULL, 0).read_text()
     assert "Training done." not in first_attempt
 
-    runs.train(run, 0, look=lambda: None)
-    second_attempt = run.fold_log(0).read_text().removeprefix(first_attempt)
+    runs.train(run, FULL, 0, look=lambda: None)
+    second_attempt = run.fold_log(FULL, 0).read_text().removeprefix(first_attempt)
     assert "Epoch 0\n" not in second_attempt.replace(" \n", "\n")
-    assert [epoch.number for epoch in run.epochs(0)] == [0, 1, 2]
-    assert all(len(epoch.pseudo_dice) == 2 for epoch in run.epochs(0))
-    assert run.checkpoint(0) == run.fold_folder(0) / "checkpoint_final.pth"
+    assert [epoch.number for epoch in run.epochs(FULL, 0)] == [0, 1, 2]
+    assert all(len(epoch.pseudo_dice) == 2 for epoch in run.epochs(FULL, 0))
+    assert run.checkpoint(FULL, 0) == run.fold_folder(FULL, 0) / "checkpoint_final.pth"
     assert not list(run.folder.rglob("*.partial"))
 
-    folder = runs.predict(run, look=lambda: None)
+    folder = runs.predict(run, FULL, look=lambda: None)
     (image,) = (dataset / "imagesTs").iterdir()
     predicted = nifti.read_label_map(folder / image.name.replace("_0000", ""))
     assert np.allclose(predicted.grid.affine, nifti.read_volume(image).grid.affine, atol=1e-4)
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_configurations_are_ensembled_from_probabilities_that_are_kept_no_longer(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeNnunet()
+    monkeypatch.setattr(runs, "run_command", fake)
+    both = (Configuration.FLAT, FULL)
+    run = Run(tmp_path / "run", dataset, replace(SMALL, configurations=both), (0, 1))
+    runs.plan(run, look=lambda: None)
+    for configuration in both:
+        for fold in (0, 1):
+            runs.train(run, configuration, fold, look=lambda: None)
+        runs.predict(run, configuration, look=lambda: None)
+    assert runs.ensemble(run, look=lambda: None) == run.results == run.folder / "predictions" / "ensemble"
+    runs.drop_probabilities(run)
+    (image,) = (dataset / "imagesTs").iterdir()
+    case = image.name.replace("_0000", "")
+    kept = {str(path.relative_to(run.folder / "predictions")) for path in run.folder.glob("predictions/*/*")}
+    assert kept == {f"2d/{case}", f"3d_fullres/{case}", f"ensemble/{case}"}
+    assert sum("--save_probabilities" in command for command in fake.commands) == 2
+    assert "-c 2d 3d_fullres --verify_dataset_integrity" in fake.commands[0]
+    assert "-c 3d_fullres_small" in fake.commands[-2]
+    assert " -f 0 1 " in fake.commands[-2]
+
+    # The same step once more, as after a result that could not be recorded: it needs them again.
+    done = len(fake.commands)
+    runs.ensemble(run, look=lambda: None)
+    again = [command.partition(" ")[0] for command in fake.commands[done:]]
+    assert again == ["nnUNetv2_predict", "nnUNetv2_predict", "nnUNetv2_ensemble"]
 
 
 def test_a_folder_of_another_run_is_left_alone(dataset: Path, tmp_path: Path) -> None:
@@ -98,9 +132,33 @@ def test_a_folder_of_another_run_is_left_alone(dataset: Path, tmp_path: Path) ->
         runs.plan(Run(folder, dataset, SMALL, (0,)), look=lambda: None)
     assert refused.value.code is ErrorCode.NAME_TAKEN
     (folder / "nnUNet_results").rmdir()
-    (folder / "run.json").write_text(json.dumps({"dataset": "another"}))
+    owner = {"dataset": "another", "settings": SMALL.to_json(), "folds": [0]}
+    (folder / "run.json").write_text(json.dumps(owner))
     with pytest.raises(Conflict):
         runs.plan(Run(folder, dataset, SMALL, (0,)), look=lambda: None)
+
+
+def test_a_folder_from_before_there_were_several_configurations_is_still_the_runs_own(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "run_command", FakeNnunet())
+    run = Run(tmp_path / "run", dataset, SMALL, (0,))
+    settings = {**SMALL.to_json(), "configuration": "3d_fullres"}
+    del settings["configurations"]
+    run.folder.mkdir()
+    (run.folder / "run.json").write_text(
+        json.dumps({"dataset": str(dataset), "settings": settings, "folds": [0]})
+    )
+    runs.plan(run, look=lambda: None)
+    assert (run.preprocessed / "nnUNetPlans.json").is_file()
+
+
+def test_several_configurations_need_as_much_more_room(dataset: Path, tmp_path: Path) -> None:
+    one = Run(tmp_path / "run", dataset, SMALL, (0,))
+    both = replace(one, settings=replace(SMALL, configurations=(Configuration.FLAT, FULL)))
+    (image,) = (dataset / "imagesTs").iterdir()
+    probabilities = math.prod(nifti.read_source_grid(image).grid.shape) * 3 * 4  # background and two labels
+    assert runs.disk_need(both) == 2 * (runs.disk_need(one) + probabilities)
 
 
 def test_a_fold_or_a_dataset_that_is_not_there_is_refused(dataset: Path, tmp_path: Path) -> None:
@@ -126,7 +184,7 @@ def test_a_disk_that_is_too_small_is_known_before_anything_is_written(dataset: P
 def test_what_nnunet_said_last_is_the_reason_of_a_failure(dataset: Path, tmp_path: Path) -> None:
     run = Run(tmp_path / "run", dataset, SMALL, (0,))
     with pytest.raises(Corrupt, match=r"nnUNetv2_train ended with 1: .*Dataset904") as failed:
-        runs.train(run, 0, look=lambda: None)  # nothing was planned
+        runs.train(run, FULL, 0, look=lambda: None)  # nothing was planned
     assert failed.value.code is ErrorCode.TRAINING_FAILED
 
 

@@ -53,7 +53,7 @@ from tests.jobs.workers import eventually, reconciler, worker
 LABELS = ("anterior", "posterior")
 TRAINING_SCANS, TEST_SCANS = 3, 2
 SETTINGS = TrainingSettings(
-    Configuration.FLAT, (0,), epochs=4, iterations=100, device=Device.CPU, mirroring=False, small=True
+    (Configuration.FLAT,), (0,), epochs=4, iterations=100, device=Device.CPU, mirroring=False, small=True
 )
 PATIENTLY_S = 300.0
 
@@ -183,7 +183,9 @@ def test_both_sides_of_a_comparison_are_trained_through_a_kill_and_compared_on_t
     with place.database.write() as session:
         crowd, reference = (
             training.id
-            for training in trainings.start_pair(session, place.admin, export_id=pair[0], settings=SETTINGS)
+            for training in trainings.start_pair(
+                session, place.admin, export_id=pair[0], other_id=pair[1], settings=SETTINGS
+            )
         )
     with reconciler(place.database, place.settings), worker(place.settings, "train") as trainer:
         fold = place.settings.trainings_dir / str(crowd) / "nnUNet_results"
@@ -207,7 +209,7 @@ def test_both_sides_of_a_comparison_are_trained_through_a_kill_and_compared_on_t
         assert [epoch.number for epoch in train.epochs] == list(range(SETTINGS.epochs))
         assert all(len(epoch.pseudo_dice) == len(LABELS) for epoch in train.epochs)
         assert all(step.log for step in (plan, train, predict))
-    killed = (place.settings.trainings_dir / str(crowd) / "logs" / "train-0.log").read_text()
+    killed = (place.settings.trainings_dir / str(crowd) / "logs" / "train-2d-0.log").read_text()
     assert killed.count("Desired fold for training: 0") == 3  # begun, gone on with, validated
     assert killed.count(" Epoch 0\n") == 1
 

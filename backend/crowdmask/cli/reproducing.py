@@ -124,8 +124,9 @@ def reproduce(
         bool, typer.Option("--train", help="Train nnU-Net on these datasets, for tables 4 and 5.")
     ] = False,
     configuration: Annotated[
-        Configuration, typer.Option(help="What nnU-Net trains.")
-    ] = Configuration.FULLRES,
+        list[Configuration] | None,
+        typer.Option(help="What nnU-Net trains; several predict together. Default: 3d_fullres."),
+    ] = None,
     fold: Annotated[
         list[int] | None,
         typer.Option(min=0, help="Train this fold; may be given several times. Default: all."),
@@ -153,7 +154,9 @@ def reproduce(
     from crowdmask.cli.given_scores import tables_of_scores
 
     given_tables = tables_of_scores(scores or [])
-    settings = TrainingSettings(configuration, tuple(fold or ()), epochs, iterations, small=small)
+    settings = TrainingSettings(
+        tuple(configuration or [Configuration.FULLRES]), tuple(fold or ()), epochs, iterations, small=small
+    )
     if train and find_spec("nnunetv2") is None:
         raise InvalidInput(
             ErrorCode.OPTION_INVALID,

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from crowdmask.accounts.actor import Actor
 from crowdmask.core.clock import utc_now
 from crowdmask.core.errors import ErrorCode, NotFound
+from crowdmask.core.training import Configuration
 from crowdmask.evaluations.queries import compared_masks, scored_masks
 from crowdmask.evaluations.report import ReportFacts
 from crowdmask.evaluations.schemas import ScoreSetAnswer
@@ -25,14 +26,16 @@ from crowdmask.models import Label as ProjectLabel
 from crowdmask.models import Project, ReferenceMask, Training, TrainingScore, Volume
 from crowdmask.projects.policy import require_role
 from crowdmask.segmentations.agreement import agreement_answer
+from crowdmask.trainings.results import score_key, score_name, settings_of
 
 _ALL_MASKS = "masks"
 _TRAINING = "training"
 
 
 def score_set(session: Session, actor: Actor, *, project_id: UUID, key: str) -> ScoreSet:
-    """The scores that are called ``masks`` (of all submitted work), ``masks:<account id>`` (of one person's) or
-    ``training:<training id>`` (predictions of a network for the volumes of its test set).
+    """The scores that are called ``masks`` (of all submitted work), ``masks:<account id>`` (of one person's),
+    ``training:<training id>`` (predictions of a training for the volumes of its test set) or, of one that has several,
+    ``training:<training id>:<configuration>``.
 
     Raises:
         NotFound, NotAllowed: the actor is neither admin nor researcher of the project, or it has no such set.
@@ -47,16 +50,14 @@ def score_set(session: Session, actor: Actor, *, project_id: UUID, key: str) -> 
         if compared:
             name = compared[0].mask.annotator.name
             return ScoreSet(key, ScoreSetKind.PERSON, name, scored_masks(compared))
-    elif kind == _TRAINING and _is_id(named):
-        training = session.scalar(
-            sa.select(Training).where(Training.id == UUID(named), Training.project_id == project_id)
-        )
-        if training is not None:
-            return ScoreSet(key, ScoreSetKind.TRAINING, training.name, _predictions(session, training))
+    elif kind == _TRAINING:
+        found = _training_set(session, project_id, key)
+        if found is not None:
+            return found
     raise NotFound(
         ErrorCode.NOT_FOUND,
         f"The project has no scores called {key!r}.",
-        hint="There are masks, masks:<account id> and training:<training id>.",
+        hint="There are masks, masks:<account id>, training:<training id>, and training:<training id>:<configuration>.",
     )
 
 
@@ -72,11 +73,11 @@ def score_set_answers(session: Session, actor: Actor, *, project_id: UUID) -> li
     ]
     people = Counter((one.mask.annotator.name, one.mask.annotator.id) for one in compared)
     trainings = session.execute(
-        sa.select(Training.id, Training.name, sa.func.count(TrainingScore.id))
+        sa.select(Training, TrainingScore.configuration, sa.func.count(TrainingScore.id))
         .join(TrainingScore, TrainingScore.training_id == Training.id)
         .where(Training.project_id == project_id)
-        .group_by(Training.id, Training.name)
-        .order_by(Training.id)
+        .group_by(Training.id, TrainingScore.configuration)
+        .order_by(Training.id, TrainingScore.configuration.nulls_first())
     )
     return [
         ScoreSetAnswer(key=_ALL_MASKS, kind=ScoreSetKind.MASKS, name=None, scores=len(compared)),
@@ -85,8 +86,13 @@ def score_set_answers(session: Session, actor: Actor, *, project_id: UUID) -> li
             for (name, id_), count in sorted(people.items())
         ),
         *(
-            ScoreSetAnswer(key=f"{_TRAINING}:{id_}", kind=ScoreSetKind.TRAINING, name=name, scores=count)
-            for id_, name, count in trainings
+            ScoreSetAnswer(
+                key=score_key(training, configuration),
+                kind=ScoreSetKind.TRAINING,
+                name=score_name(training, configuration),
+                scores=count,
+            )
+            for training, configuration, count in trainings
         ),
     ]
 
@@ -99,7 +105,29 @@ def _is_id(text: str) -> bool:
     return True
 
 
-def _predictions(session: Session, training: Training) -> tuple[ScoredLabel, ...]:
+def _training_set(session: Session, project_id: UUID, key: str) -> ScoreSet | None:
+    """A training's scores that are called so; None where there are none."""
+    _, named, *_ = (*key.split(":"), "")
+    if not _is_id(named):
+        return None
+    training = session.scalar(
+        sa.select(Training).where(Training.id == UUID(named), Training.project_id == project_id)
+    )
+    if training is None:
+        return None
+    settings = settings_of(training)
+    for configuration in (settings.result, *settings.configurations):
+        if key == score_key(training, configuration):
+            name = score_name(training, configuration)
+            return ScoreSet(
+                key, ScoreSetKind.TRAINING, name, _predictions(session, training, configuration, name)
+            )
+    return None
+
+
+def _predictions(
+    session: Session, training: Training, configuration: Configuration | None, name: str
+) -> tuple[ScoredLabel, ...]:
     """A dataset numbers its labels anew; here they have the numbers of the project, as far as it still has them."""
     rows = session.execute(
         sa.select(TrainingScore, Volume.name, ReferenceMask.origin, ProjectLabel.index)
@@ -111,7 +139,7 @@ def _predictions(session: Session, training: Training) -> tuple[ScoredLabel, ...
             ),
         )
         .outerjoin(ReferenceMask, ReferenceMask.volume_id == Volume.id)
-        .where(TrainingScore.training_id == training.id)
+        .where(TrainingScore.training_id == training.id, TrainingScore.configuration == configuration)
         .order_by(Volume.name, TrainingScore.label_index)
     )
     return tuple(
@@ -119,7 +147,7 @@ def _predictions(session: Session, training: Training) -> tuple[ScoredLabel, ...
             volume_id=row.volume_id,
             volume_name=volume_name,
             label=Label(row.label_index if index is None else index, row.label_name),
-            by=training.name,
+            by=name,
             origin=origin,
             scores=scores_of(row),
             predicted_ml=volumes_of(row)[0],

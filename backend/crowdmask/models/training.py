@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import JSON, Float, ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crowdmask.core.training import Configuration
 from crowdmask.models.base import Base, BlobKey, CreatedAt, Id, JsonDict, UpdatedAt, enum_column
 
 
@@ -14,20 +15,17 @@ class TrainingStage(StrEnum):
     PLAN = "plan"
     TRAIN = "train"
     PREDICT = "predict"
+    ENSEMBLE = "ensemble"
 
 
 class Training(Base):
-    """One nnU-Net of one dataset. ``settings``: configuration, folds, epochs, device and the like, as asked for.
-
-    Trainings of one comparison share ``pair_id``.
-    """
+    """nnU-Net on one dataset. ``settings``: configurations, folds, epochs, device and the like, as asked for."""
 
     __tablename__ = "training"
 
     id: Mapped[Id]
     project_id: Mapped[UUID] = mapped_column(ForeignKey("project.id"), index=True)
     export_id: Mapped[UUID] = mapped_column(ForeignKey("export.id"))
-    pair_id: Mapped[UUID | None] = mapped_column(index=True)
     name: Mapped[str] = mapped_column(String(200))
     settings: Mapped[JsonDict]
     created_by: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
@@ -35,7 +33,8 @@ class Training(Base):
 
 
 class TrainingStep(Base):
-    """One command of a training, done by one job, in the order of ``position``. ``fold``: of a step that trains one.
+    """One command of a training, done by one job, in the order of ``position``. ``fold``: of a step that trains one;
+    ``configuration``: of one that trains or predicts.
 
     ``log``: the end of what nnU-Net printed; ``epochs``: loss and pseudo Dice of each, as far as it is.
     """
@@ -47,6 +46,7 @@ class TrainingStep(Base):
     training_id: Mapped[UUID] = mapped_column(ForeignKey("training.id"))
     position: Mapped[int] = mapped_column(Integer)
     stage: Mapped[TrainingStage] = mapped_column(enum_column(TrainingStage))
+    configuration: Mapped[Configuration | None] = mapped_column(enum_column(Configuration))
     fold: Mapped[int | None] = mapped_column(Integer)
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("job.id"))
     log: Mapped[str] = mapped_column(Text, default="", server_default="")
@@ -55,16 +55,17 @@ class TrainingStep(Base):
 
 
 class TrainingScore(Base):
-    """One label of one case of the test set, predicted by a training's network, against the reference.
+    """One label of one case of the test set, predicted by a training, against the reference.
 
-    A score is null where it is undefined (``core.metrics``).
+    ``configuration``: whose networks have predicted it; null: all of them together, where there are several. A score is null where it is undefined (``core.metrics``).
     """
 
     __tablename__ = "training_score"
-    __table_args__ = (UniqueConstraint("training_id", "case", "label_index"),)
+    __table_args__ = (UniqueConstraint("training_id", "configuration", "case", "label_index"),)
 
     id: Mapped[Id]
     training_id: Mapped[UUID] = mapped_column(ForeignKey("training.id"))
+    configuration: Mapped[Configuration | None] = mapped_column(enum_column(Configuration))
     case: Mapped[str] = mapped_column(String(200))
     volume_id: Mapped[UUID] = mapped_column(ForeignKey("volume.id"))
     label_index: Mapped[int] = mapped_column(Integer)

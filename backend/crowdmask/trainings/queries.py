@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,13 +12,15 @@ from sqlalchemy.orm import Session
 from crowdmask.accounts.actor import Actor
 from crowdmask.core.errors import ErrorCode, NotFound
 from crowdmask.core.lifecycle import JobState
-from crowdmask.core.training import TrainingSettings
+from crowdmask.core.training import Configuration, TrainingSettings
 from crowdmask.exports.queries import EXPORTS
 from crowdmask.models import Account, Export, Job, Training, TrainingScore, TrainingStage, TrainingStep
 from crowdmask.projects.policy import require_role
 from crowdmask.projects.queries import takes_part
-from crowdmask.trainings.dataset import TrainedDataset
+from crowdmask.trainings.dataset import TrainedDataset, difference
+from crowdmask.trainings.results import settings_of, training_results
 from crowdmask.trainings.schemas import (
+    DatasetPair,
     EpochAnswer,
     TrainingAnswer,
     TrainingDetails,
@@ -43,6 +46,7 @@ class StepRequest:
     training_id: UUID
     step_id: UUID
     stage: TrainingStage
+    configuration: Configuration | None
     fold: int | None
     folds: tuple[int, ...]
     settings: TrainingSettings
@@ -92,6 +96,7 @@ def training_details(session: Session, actor: Actor, *, training_id: UUID) -> Tr
     return TrainingDetails(
         training=answer,
         labels=[label.name for label in TrainedDataset.of(export).labels.labels],
+        results=training_results(session, training),
         steps=[
             TrainingStepDetails(
                 **told.model_dump(),
@@ -104,7 +109,7 @@ def training_details(session: Session, actor: Actor, *, training_id: UUID) -> Tr
 
 
 def prediction(session: Session, actor: Actor, *, training_id: UUID, volume_id: UUID) -> Prediction:
-    """The training's prediction for a volume of its test set.
+    """The training's prediction for a volume of its test set: the ensemble's where it has several configurations.
 
     Raises:
         NotFound, NotAllowed: as ``training_answer``, and ``not_found`` where it has predicted nothing for the volume.
@@ -113,6 +118,7 @@ def prediction(session: Session, actor: Actor, *, training_id: UUID, volume_id: 
     rows = session.execute(
         sa.select(TrainingScore.prediction_sha256, TrainingScore.label_name, TrainingScore.label_index).where(
             TrainingScore.training_id == training.id,
+            TrainingScore.configuration == settings_of(training).result,
             TrainingScore.volume_id == volume_id,
         )
     ).all()
@@ -124,6 +130,30 @@ def prediction(session: Session, actor: Actor, *, training_id: UUID, volume_id: 
             hint="It predicts the test scans of its dataset, in its last step.",
         )
     return Prediction(sha256, {label_name: value for _, label_name, value in rows})
+
+
+def dataset_pairs(session: Session, actor: Actor, *, project_id: UUID) -> list[DatasetPair]:
+    """The comparison pairs among the project's written datasets, the older dataset of each first.
+
+    Raises:
+        NotFound, NotAllowed: the actor is neither admin nor researcher of the project.
+    """
+    require_role(session, actor, project_id, *EXPORTS)
+    exports = session.scalars(
+        sa.select(Export)
+        .where(
+            Export.project_id == project_id,
+            Export.pair_id.is_not(None),
+            Export.manifest_sha256.is_not(None),
+        )
+        .order_by(Export.version)
+    )
+    datasets = [(export, TrainedDataset.of(export)) for export in exports]
+    return [
+        DatasetPair(export_id=one.id, other_id=other.id, differs=differs)
+        for (one, first), (other, second) in combinations(datasets, 2)
+        if one.pair_id == other.pair_id and (differs := difference(first, second)) is not None
+    ]
 
 
 def visible_training(session: Session, actor: Actor, training_id: UUID) -> Training:
@@ -166,9 +196,10 @@ def step_request(session: Session, *, step_id: UUID) -> StepRequest:
         training_id=training.id,
         step_id=step.id,
         stage=step.stage,
+        configuration=step.configuration,
         fold=step.fold,
-        folds=tuple(one.fold for one in steps_of(session, training.id) if one.fold is not None),
-        settings=TrainingSettings.from_json(training.settings),
+        folds=tuple(sorted({one.fold for one in steps_of(session, training.id) if one.fold is not None})),
+        settings=settings_of(training),
         export_id=training.export_id,
         dataset=TrainedDataset.of(session.get_one(Export, training.export_id)),
     )
@@ -185,13 +216,19 @@ def _answers(session: Session, which: sa.ColumnElement[bool]) -> list[TrainingAn
     ids = [training.id for training, _, _ in rows]
     steps = _steps(session, ids)
     counted = session.execute(
-        sa.select(TrainingScore.training_id, sa.func.count())
+        sa.select(TrainingScore.training_id, TrainingScore.configuration, sa.func.count())
         .where(TrainingScore.training_id.in_(ids))
-        .group_by(TrainingScore.training_id)
+        .group_by(TrainingScore.training_id, TrainingScore.configuration)
     )
-    scored = dict(iter(counted))
+    scored = {(id_, configuration): count for id_, configuration, count in counted}
     return [
-        _answer(training, export, name, steps[training.id], scored.get(training.id, 0))
+        _answer(
+            training,
+            export,
+            name,
+            steps[training.id],
+            scored.get((training.id, settings_of(training).result), 0),
+        )
         for training, export, name in rows
     ]
 
@@ -199,17 +236,25 @@ def _answers(session: Session, which: sa.ColumnElement[bool]) -> list[TrainingAn
 def _steps(session: Session, training_ids: Sequence[UUID]) -> defaultdict[UUID, list[TrainingStepAnswer]]:
     """Without logs and epochs, which may be long."""
     rows = session.execute(
-        sa.select(TrainingStep.training_id, TrainingStep.position, TrainingStep.stage, TrainingStep.fold, Job)
+        sa.select(
+            TrainingStep.training_id,
+            TrainingStep.position,
+            TrainingStep.stage,
+            TrainingStep.configuration,
+            TrainingStep.fold,
+            Job,
+        )
         .outerjoin(Job, Job.id == TrainingStep.job_id)
         .where(TrainingStep.training_id.in_(training_ids))
         .order_by(TrainingStep.position)
     )
     found: defaultdict[UUID, list[TrainingStepAnswer]] = defaultdict(list)
-    for training_id, position, stage, fold, job in rows:
+    for training_id, position, stage, configuration, fold, job in rows:
         found[training_id].append(
             TrainingStepAnswer(
                 position=position,
                 stage=stage,
+                configuration=configuration,
                 fold=fold,
                 state=TrainingState.WAITING if job is None else _STATES[job.state],
                 progress=0.0 if job is None else job.progress,
@@ -231,8 +276,7 @@ def _answer(
         export_id=training.export_id,
         dataset_name=TrainedDataset.of(export).name,
         dataset_version=export.version,
-        pair_id=training.pair_id,
-        settings=TrainingSettingsAnswer.of(TrainingSettings.from_json(training.settings)),
+        settings=TrainingSettingsAnswer.of(settings_of(training)),
         state=TrainingState.DONE if current is None else current.state,
         progress=sum(step.progress for step in steps) / len(steps),
         error=None if current is None else current.error,

@@ -6,7 +6,13 @@ from fastapi import APIRouter
 
 from crowdmask.accounts.deps import CurrentActor
 from crowdmask.trainings import queries, service
-from crowdmask.trainings.schemas import TrainingAnswer, TrainingDetails, TrainingForm, TrainingPairForm
+from crowdmask.trainings.schemas import (
+    DatasetPair,
+    TrainingAnswer,
+    TrainingDetails,
+    TrainingForm,
+    TrainingPairForm,
+)
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
 
@@ -17,6 +23,12 @@ router = APIRouter(tags=["trainings"])
 def list_trainings(project_id: UUID, session: ReadSession, actor: CurrentActor) -> list[TrainingAnswer]:
     """The trainings of a project, the newest first."""
     return queries.training_answers(session, actor, project_id=project_id)
+
+
+@router.get("/projects/{project_id}/training-pairs", **needs(Permission.EXPORTS))
+def list_training_pairs(project_id: UUID, session: ReadSession, actor: CurrentActor) -> list[DatasetPair]:
+    """The comparison pairs among the project's written datasets."""
+    return queries.dataset_pairs(session, actor, project_id=project_id)
 
 
 @router.post("/exports/{export_id}/trainings", status_code=201, **needs(Permission.EXPORTS))
@@ -34,8 +46,10 @@ def start_training(
 def start_training_pair(
     export_id: UUID, form: TrainingPairForm, session: WriteSession, actor: CurrentActor
 ) -> list[TrainingAnswer]:
-    """Train both datasets of a comparison pair with the same settings."""
-    pair = service.start_pair(session, actor, export_id=export_id, settings=form.settings.settings())
+    """Train two datasets that were made to be compared, with the same settings."""
+    pair = service.start_pair(
+        session, actor, export_id=export_id, other_id=form.other, settings=form.settings.settings()
+    )
     return [queries.training_answer(session, actor, training_id=training.id) for training in pair]
 
 

@@ -15,6 +15,7 @@ from crowdmask.core.training import (
     TrainingSettings,
 )
 from crowdmask.models.training import TrainingStage
+from crowdmask.trainings.dataset import Difference
 from crowdmask.web.forms import Answer, Form, Name, Time
 
 
@@ -30,10 +31,13 @@ class TrainingState(StrEnum):
 
 
 class TrainingSettingsForm(Form):
-    """The defaults are the paper's. ``folds``: empty for all of the dataset's. ``small``: a tiny network, to try the way
-    from end to end on a CPU; it learns nothing of use."""
+    """The defaults are the paper's. ``configurations``: several are trained one after the other and predict together.
+    ``folds``: empty for all of the dataset's. ``small``: a tiny network, to try the way from end to end on a CPU; it learns
+    nothing of use."""
 
-    configuration: Configuration = Configuration.FULLRES
+    configurations: Annotated[
+        tuple[Configuration, ...], Field(min_length=1, max_length=len(Configuration))
+    ] = (Configuration.FULLRES,)
     folds: Annotated[
         tuple[Annotated[int, Field(ge=0, lt=MOST_FOLDS)], ...], Field(max_length=MOST_FOLDS)
     ] = ()
@@ -48,18 +52,21 @@ class TrainingSettingsForm(Form):
 
 
 class TrainingForm(Form):
-    """``name``: null for one made of the dataset's and the configuration."""
+    """``name``: null for one made of the dataset's and the configurations."""
 
     name: Name | None = None
     settings: TrainingSettingsForm = TrainingSettingsForm()
 
 
 class TrainingPairForm(Form):
+    """``other``: the dataset that the first one is compared with."""
+
+    other: UUID
     settings: TrainingSettingsForm = TrainingSettingsForm()
 
 
 class TrainingSettingsAnswer(Answer):
-    configuration: Configuration
+    configurations: list[Configuration]
     folds: list[int]
     epochs: int
     iterations: int
@@ -83,10 +90,11 @@ class EpochAnswer(Answer):
 
 
 class TrainingStepAnswer(Answer):
-    """``error``: why it failed, or what it waits for."""
+    """``configuration``: of a step that trains or predicts. ``error``: why it failed, or what it waits for."""
 
     position: int
     stage: TrainingStage
+    configuration: Configuration | None
     fold: int | None
     state: TrainingState
     progress: float
@@ -101,14 +109,13 @@ class TrainingStepDetails(TrainingStepAnswer):
 
 
 class TrainingAnswer(Answer):
-    """``scored``: labels of test scans with scores. Trainings of one comparison share ``pair_id``."""
+    """``scored``: labels of test scans with scores, of its result: the ensemble's where it has several configurations."""
 
     id: UUID
     name: str
     export_id: UUID
     dataset_name: str
     dataset_version: int
-    pair_id: UUID | None
     settings: TrainingSettingsAnswer
     state: TrainingState
     progress: float
@@ -119,9 +126,41 @@ class TrainingAnswer(Answer):
     created_at: Time
 
 
+class LabelDice(Answer):
+    """Mean volume Dice of a label over the ``n`` test scans where it is defined; ``ci``: half of its 95 % interval by the
+    normal approximation (population standard deviation)."""
+
+    label_name: str
+    mean: float | None
+    ci: float | None
+    n: int
+    undefined: int
+
+
+class TrainingResult(Answer):
+    """How the networks of one configuration do on the test scans; ``configuration`` null: all together, the ensemble.
+
+    ``key``: of its scores, for the evaluations.
+    """
+
+    configuration: Configuration | None
+    key: str
+    labels: list[LabelDice]
+
+
 class TrainingDetails(Answer):
-    """One training with what each step printed; ``labels``: those of ``pseudo_dice``, in its order."""
+    """One training with what each step printed; ``labels``: those of ``pseudo_dice``, in its order. ``results``: what has
+    scores, the ensemble last."""
 
     training: TrainingAnswer
     labels: list[str]
+    results: list[TrainingResult]
     steps: list[TrainingStepDetails]
+
+
+class DatasetPair(Answer):
+    """Two datasets that were made to be compared, and the one thing that differs: ``labels`` or ``scans``."""
+
+    export_id: UUID
+    other_id: UUID
+    differs: Difference

@@ -1,7 +1,7 @@
 """Starting, ending and resuming trainings, and recording what their steps did."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,10 +13,9 @@ from crowdmask import jobs
 from crowdmask.accounts.actor import Actor
 from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput
 from crowdmask.core.lifecycle import JobState
-from crowdmask.core.training import TrainingSettings
+from crowdmask.core.training import Configuration, TrainingSettings
 from crowdmask.exports.queries import visible_export
 from crowdmask.models import (
-    Export,
     Job,
     JobKind,
     Queue,
@@ -25,7 +24,7 @@ from crowdmask.models import (
     TrainingStage,
     TrainingStep,
 )
-from crowdmask.trainings.dataset import OWN_FOLDS, TrainedDataset
+from crowdmask.trainings.dataset import OWN_FOLDS, TrainedDataset, difference
 from crowdmask.trainings.queries import steps_of, visible_training
 
 if TYPE_CHECKING:  # a server starts without scipy.spatial
@@ -54,13 +53,11 @@ def start_training(
     export_id: UUID,
     settings: TrainingSettings,
     name: str | None = None,
-    pair_id: UUID | None = None,
 ) -> Training:
     """Begin a training of a written dataset: its steps, and the job of the first of them.
 
     Args:
-        name: None for one made of the dataset's and the configuration.
-        pair_id: of the comparison that it is one side of.
+        name: None for one made of the dataset's and the configurations.
 
     Raises:
         NotFound, NotAllowed: there is no such dataset for the actor, who is neither admin nor researcher of its project.
@@ -79,22 +76,17 @@ def start_training(
     training = Training(
         project_id=export.project_id,
         export_id=export.id,
-        pair_id=pair_id,
-        name=name or f"{dataset.name} {settings.configuration.value}",
+        name=name or f"{dataset.name} {' + '.join(settings.configurations)}",
         settings=settings.to_json(),
         created_by=actor.account_id,
     )
     session.add(training)
     session.flush()
-    stages: list[tuple[TrainingStage, int | None]] = [
-        (TrainingStage.PLAN, None),
-        *((TrainingStage.TRAIN, fold) for fold in folds),
-    ]
-    if dataset.test_cases:
-        stages.append((TrainingStage.PREDICT, None))
     steps = [
-        TrainingStep(training_id=training.id, position=position, stage=stage, fold=fold)
-        for position, (stage, fold) in enumerate(stages)
+        TrainingStep(
+            training_id=training.id, position=position, stage=stage, configuration=configuration, fold=fold
+        )
+        for position, (stage, configuration, fold) in enumerate(_steps(dataset, settings, folds))
     ]
     session.add_all(steps)
     session.flush()
@@ -103,31 +95,25 @@ def start_training(
 
 
 def start_pair(
-    session: Session, actor: Actor, *, export_id: UUID, settings: TrainingSettings
-) -> tuple[Training, ...]:
-    """Begin the trainings of all datasets of a comparison, with the same settings: only the labels differ.
+    session: Session, actor: Actor, *, export_id: UUID, other_id: UUID, settings: TrainingSettings
+) -> tuple[Training, Training]:
+    """Begin the trainings of two datasets that were made to be compared, with the same settings.
 
     Raises:
-        InvalidInput: ``option_invalid`` when the dataset has no twin.
+        InvalidInput: ``option_invalid`` when they are no comparison pair.
         CrowdmaskError: as ``start_training``, for either of them.
     """
-    export = visible_export(session, actor, export_id)
-    twins: Sequence[Export] = ()
-    if export.pair_id is not None:
-        twins = session.scalars(
-            sa.select(Export)
-            .where(Export.pair_id == export.pair_id, Export.project_id == export.project_id)
-            .order_by(Export.version)
-        ).all()
-    if len(twins) < 2:
+    one, other = (visible_export(session, actor, id_) for id_ in (export_id, other_id))
+    is_pair = one.pair_id is not None and one.pair_id == other.pair_id
+    if not is_pair or difference(TrainedDataset.of(one), TrainedDataset.of(other)) is None:
         raise InvalidInput(
             ErrorCode.OPTION_INVALID,
-            f"Version {export.version} of the dataset has no twin to be compared with.",
-            hint="Make its twin first: the same scans with other labels.",
+            f"Versions {one.version} and {other.version} of the dataset are no comparison pair.",
+            hint="A pair is a dataset and one that was made to compare it with: other labels, or other scans, not both.",
         )
-    return tuple(
-        start_training(session, actor, export_id=twin.id, settings=settings, pair_id=twin.pair_id)
-        for twin in twins
+    return (
+        start_training(session, actor, export_id=one.id, settings=settings),
+        start_training(session, actor, export_id=other.id, settings=settings),
     )
 
 
@@ -175,12 +161,24 @@ def record_step(session: Session, *, step_id: UUID) -> None:
         _enqueue(session, session.get_one(Training, step.training_id), following[0])
 
 
-def record_scores(session: Session, *, training_id: UUID, scored: Sequence[ScoredLabel]) -> None:
-    """Keep how the network does on the test set; made again, it replaces what was there. Undefined scores are null."""
-    session.execute(sa.delete(TrainingScore).where(TrainingScore.training_id == training_id))
+def record_scores(
+    session: Session,
+    *,
+    training_id: UUID,
+    configuration: Configuration | None,
+    scored: Sequence[ScoredLabel],
+) -> None:
+    """Keep how the networks of a configuration (None: all together) do on the test set; made again, it replaces what was
+    there. Undefined scores are null."""
+    session.execute(
+        sa.delete(TrainingScore).where(
+            TrainingScore.training_id == training_id, TrainingScore.configuration == configuration
+        )
+    )
     session.add_all(
         TrainingScore(
             training_id=training_id,
+            configuration=configuration,
             case=one.case,
             volume_id=one.volume_id,
             label_index=one.label_index,
@@ -201,6 +199,20 @@ def record_scores(session: Session, *, training_id: UUID, scored: Sequence[Score
         for one in scored
     )
     session.flush()
+
+
+def _steps(
+    dataset: TrainedDataset, settings: TrainingSettings, folds: Sequence[int]
+) -> Iterator[tuple[TrainingStage, Configuration | None, int | None]]:
+    """What is done one after the other: each configuration's scores are there before the next one is trained."""
+    yield TrainingStage.PLAN, None, None
+    for configuration in settings.configurations:
+        for fold in folds:
+            yield TrainingStage.TRAIN, configuration, fold
+        if dataset.test_cases:
+            yield TrainingStage.PREDICT, configuration, None
+    if dataset.test_cases and settings.result is None:
+        yield TrainingStage.ENSEMBLE, None, None
 
 
 def _folds(dataset: TrainedDataset, settings: TrainingSettings) -> tuple[int, ...]:

@@ -388,7 +388,7 @@ export interface paths {
         put?: never;
         /**
          * Start Training Pair
-         * @description Train both datasets of a comparison pair with the same settings.
+         * @description Train two datasets that were made to be compared, with the same settings.
          */
         post: operations["start_training_pair"];
         delete?: never;
@@ -1374,6 +1374,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project_id}/training-pairs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Training Pairs
+         * @description The comparison pairs among the project's written datasets.
+         */
+        get: operations["list_training_pairs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project_id}/trainings": {
         parameters: {
             query?: never;
@@ -2151,6 +2171,23 @@ export interface components {
             version: number;
         };
         /**
+         * DatasetPair
+         * @description Two datasets that were made to be compared, and the one thing that differs: ``labels`` or ``scans``.
+         */
+        DatasetPair: {
+            differs: components["schemas"]["Difference"];
+            /**
+             * Export Id
+             * Format: uuid
+             */
+            export_id: string;
+            /**
+             * Other Id
+             * Format: uuid
+             */
+            other_id: string;
+        };
+        /**
          * DatasetPart
          * @description ``boxes-files``: a zip of a boxes file for each case and person; the other boxes are of everybody in one file.
          * @enum {string}
@@ -2162,6 +2199,12 @@ export interface components {
          * @enum {string}
          */
         Device: "auto" | "cpu" | "cuda";
+        /**
+         * Difference
+         * @description What one comparison pair varies: whose labels, or which scans (all, or the complete ones).
+         * @enum {string}
+         */
+        Difference: "labels" | "scans";
         /** DroppedLabelAnswer */
         DroppedLabelAnswer: {
             /** Label */
@@ -2504,6 +2547,23 @@ export interface components {
             name: string;
             /** Pictures */
             pictures: components["schemas"]["PictureAnswer"][];
+        };
+        /**
+         * LabelDice
+         * @description Mean volume Dice of a label over the ``n`` test scans where it is defined; ``ci``: half of its 95 % interval by the
+         *     normal approximation (population standard deviation).
+         */
+        LabelDice: {
+            /** Ci */
+            ci: number | null;
+            /** Label Name */
+            label_name: string;
+            /** Mean */
+            mean: number | null;
+            /** N */
+            n: number;
+            /** Undefined */
+            undefined: number;
         };
         /** LabelForm */
         LabelForm: {
@@ -3541,7 +3601,7 @@ export interface components {
         TokenScope: "read" | "write";
         /**
          * TrainingAnswer
-         * @description ``scored``: labels of test scans with scores. Trainings of one comparison share ``pair_id``.
+         * @description ``scored``: labels of test scans with scores, of its result: the ensemble's where it has several configurations.
          */
         TrainingAnswer: {
             /**
@@ -3569,8 +3629,6 @@ export interface components {
             id: string;
             /** Name */
             name: string;
-            /** Pair Id */
-            pair_id: string | null;
             /** Progress */
             progress: number;
             /** Scored */
@@ -3582,25 +3640,30 @@ export interface components {
         };
         /**
          * TrainingDetails
-         * @description One training with what each step printed; ``labels``: those of ``pseudo_dice``, in its order.
+         * @description One training with what each step printed; ``labels``: those of ``pseudo_dice``, in its order. ``results``: what has
+         *     scores, the ensemble last.
          */
         TrainingDetails: {
             /** Labels */
             labels: string[];
+            /** Results */
+            results: components["schemas"]["TrainingResult"][];
             /** Steps */
             steps: components["schemas"]["TrainingStepDetails"][];
             training: components["schemas"]["TrainingAnswer"];
         };
         /**
          * TrainingForm
-         * @description ``name``: null for one made of the dataset's and the configuration.
+         * @description ``name``: null for one made of the dataset's and the configurations.
          */
         TrainingForm: {
             /** Name */
             name?: string | null;
             /**
              * @default {
-             *       "configuration": "3d_fullres",
+             *       "configurations": [
+             *         "3d_fullres"
+             *       ],
              *       "device": "auto",
              *       "epochs": 1000,
              *       "folds": [],
@@ -3611,11 +3674,21 @@ export interface components {
              */
             settings: components["schemas"]["TrainingSettingsForm"];
         };
-        /** TrainingPairForm */
+        /**
+         * TrainingPairForm
+         * @description ``other``: the dataset that the first one is compared with.
+         */
         TrainingPairForm: {
             /**
+             * Other
+             * Format: uuid
+             */
+            other: string;
+            /**
              * @default {
-             *       "configuration": "3d_fullres",
+             *       "configurations": [
+             *         "3d_fullres"
+             *       ],
              *       "device": "auto",
              *       "epochs": 1000,
              *       "folds": [],
@@ -3625,10 +3698,24 @@ export interface components {
              *     }
              */
             settings: components["schemas"]["TrainingSettingsForm"];
+        };
+        /**
+         * TrainingResult
+         * @description How the networks of one configuration do on the test scans; ``configuration`` null: all together, the ensemble.
+         *
+         *     ``key``: of its scores, for the evaluations.
+         */
+        TrainingResult: {
+            configuration: components["schemas"]["Configuration"] | null;
+            /** Key */
+            key: string;
+            /** Labels */
+            labels: components["schemas"]["LabelDice"][];
         };
         /** TrainingSettingsAnswer */
         TrainingSettingsAnswer: {
-            configuration: components["schemas"]["Configuration"];
+            /** Configurations */
+            configurations: components["schemas"]["Configuration"][];
             device: components["schemas"]["Device"];
             /** Epochs */
             epochs: number;
@@ -3643,12 +3730,18 @@ export interface components {
         };
         /**
          * TrainingSettingsForm
-         * @description The defaults are the paper's. ``folds``: empty for all of the dataset's. ``small``: a tiny network, to try the way
-         *     from end to end on a CPU; it learns nothing of use.
+         * @description The defaults are the paper's. ``configurations``: several are trained one after the other and predict together.
+         *     ``folds``: empty for all of the dataset's. ``small``: a tiny network, to try the way from end to end on a CPU; it learns
+         *     nothing of use.
          */
         TrainingSettingsForm: {
-            /** @default 3d_fullres */
-            configuration: components["schemas"]["Configuration"];
+            /**
+             * Configurations
+             * @default [
+             *       "3d_fullres"
+             *     ]
+             */
+            configurations: components["schemas"]["Configuration"][];
             /** @default auto */
             device: components["schemas"]["Device"];
             /**
@@ -3681,7 +3774,7 @@ export interface components {
          * TrainingStage
          * @enum {string}
          */
-        TrainingStage: "plan" | "train" | "predict";
+        TrainingStage: "plan" | "train" | "predict" | "ensemble";
         /**
          * TrainingState
          * @description Of a training and of each of its steps; derived from jobs, never stored. ``waiting``: for the step before it.
@@ -3690,9 +3783,10 @@ export interface components {
         TrainingState: "waiting" | "queued" | "running" | "done" | "failed" | "cancelled";
         /**
          * TrainingStepAnswer
-         * @description ``error``: why it failed, or what it waits for.
+         * @description ``configuration``: of a step that trains or predicts. ``error``: why it failed, or what it waits for.
          */
         TrainingStepAnswer: {
+            configuration: components["schemas"]["Configuration"] | null;
             /** Error */
             error: string | null;
             /** Fold */
@@ -3709,6 +3803,7 @@ export interface components {
          * @description ``log``: the end of what nnU-Net printed.
          */
         TrainingStepDetails: {
+            configuration: components["schemas"]["Configuration"] | null;
             /** Epochs */
             epochs: components["schemas"]["EpochAnswer"][];
             /** Error */
@@ -6504,6 +6599,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskAnswer"][];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_training_pairs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetPair"][];
                 };
             };
             /** @description Refused. */

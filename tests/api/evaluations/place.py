@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from crowdmask.core import nifti
 from crowdmask.core.lifecycle import AnnotationState, AssignmentState, JobState
+from crowdmask.core.training import TrainingSettings
 from crowdmask.core.volume import Grid
 from crowdmask.infra.storage import LocalStorage
 from crowdmask.models import (
@@ -143,7 +144,11 @@ class Place:
             session.add(export)
             session.flush()
             training = Training(
-                project_id=self.project.id, export_id=export.id, name=name, settings={}, created_by=admin.id
+                project_id=self.project.id,
+                export_id=export.id,
+                name=name,
+                settings=TrainingSettings().to_json(),
+                created_by=admin.id,
             )
             session.add(training)
             session.flush()
@@ -151,6 +156,7 @@ class Place:
                 session.add_all(
                     TrainingScore(
                         training_id=training.id,
+                        configuration=TrainingSettings().result,
                         case=f"case_{volume_id}",
                         volume_id=volume_id,
                         label_index=number,

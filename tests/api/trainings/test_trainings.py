@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from crowdmask import jobs
 from crowdmask.accounts.actor import Actor
 from crowdmask.core import metrics
+from crowdmask.core.dataset_choice import LabelSource
 from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput, NotAllowed, NotFound
 from crowdmask.core.ids import new_id
 from crowdmask.core.lifecycle import JobState
@@ -25,7 +26,8 @@ from crowdmask.trainings.service import ScoredLabel
 from tests import factories
 from tests.api.server import AppServer
 
-QUICK = TrainingSettings(Configuration.FLAT, epochs=2, iterations=3, small=True)
+FLAT, FULL = Configuration.FLAT, Configuration.FULLRES
+QUICK = TrainingSettings((FLAT,), epochs=2, iterations=3, small=True)
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,20 @@ def test_each_step_is_a_job_that_the_step_before_it_asks_for(place: Place) -> No
     assert place.jobs() == [(JobKind.TRAIN, JobState.DONE)] * 4
 
 
+def test_several_configurations_are_trained_one_after_the_other_and_predict_together(place: Place) -> None:
+    settings = TrainingSettings((FLAT, FULL), epochs=2, small=True)
+    told = place.told(place.start(place.dataset(folds=2), settings))
+    assert [(step.stage.value, step.configuration, step.fold) for step in told.steps] == [
+        ("plan", None, None),
+        *((stage, FLAT, fold) for stage, fold in (("train", 0), ("train", 1), ("predict", None))),
+        *((stage, FULL, fold) for stage, fold in (("train", 0), ("train", 1), ("predict", None))),
+        ("ensemble", None, None),
+    ]
+    assert told.name == "Dataset501_Test 2d + 3d_fullres"
+    untested = place.told(place.start(place.dataset(folds=1, tested=False), settings))
+    assert [step.configuration for step in untested.steps] == [None, FLAT, FULL]
+
+
 def test_a_step_whose_job_runs_twice_asks_for_one_next_step(place: Place) -> None:
     place.start(place.dataset())
     step_id = place.work()
@@ -149,8 +165,6 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_asked_for(place: P
     with pytest.raises(Conflict) as refused:
         place.start(place.dataset(written=False))
     assert refused.value.code is ErrorCode.NOT_OPEN
-    with pytest.raises(InvalidInput, match="no twin to be compared with"), place.database.write() as session:
-        service.start_pair(session, place.researcher, export_id=place.dataset(), settings=QUICK)
     assert place.jobs() == []
 
 
@@ -166,15 +180,39 @@ def test_who_may_not_train_starts_nothing(place: Place) -> None:
         place.start(export_id, actor=Actor(annotator.id))
 
 
-def test_both_sides_of_a_comparison_are_started_with_the_same_settings(place: Place) -> None:
+def test_the_two_datasets_of_a_pair_are_started_with_the_same_settings(place: Place) -> None:
     pair_id = new_id()
-    crowd, reference = place.dataset(pair_id=pair_id), place.dataset(pair_id=pair_id)
-    place.dataset(pair_id=new_id())
+    crowd = place.dataset(pair_id=pair_id)
+    reference = place.dataset(pair_id=pair_id, source=LabelSource.REFERENCE)
     with place.database.write() as session:
-        pair = service.start_pair(session, place.researcher, export_id=reference, settings=QUICK)
-        assert [training.export_id for training in pair] == [crowd, reference]
-        assert {training.pair_id for training in pair} == {pair_id}
+        pair = service.start_pair(
+            session, place.researcher, export_id=reference, other_id=crowd, settings=QUICK
+        )
+        assert [training.export_id for training in pair] == [reference, crowd]
         assert pair[0].settings == pair[1].settings == QUICK.to_json()
+
+
+def test_a_pair_differs_in_labels_or_in_scans_never_in_both(place: Place) -> None:
+    pair_id = new_id()
+    crowd = place.dataset(pair_id=pair_id)
+    reference = place.dataset(pair_id=pair_id, source=LabelSource.REFERENCE)
+    complete = place.dataset(pair_id=pair_id, training=3)
+    place.dataset(pair_id=pair_id, training=3, written=False)
+    other = place.dataset(pair_id=new_id(), source=LabelSource.REFERENCE)
+    with place.database.read() as session:
+        found = queries.dataset_pairs(session, place.researcher, project_id=place.project.id)
+    assert [(pair.export_id, pair.other_id, pair.differs.value) for pair in found] == [
+        (crowd, reference, "labels"),
+        (crowd, complete, "scans"),
+    ]
+    for one, second in ((reference, complete), (crowd, other), (crowd, crowd), (other, other)):
+        with (
+            pytest.raises(InvalidInput, match="no comparison pair") as refused,
+            place.database.write() as session,
+        ):
+            service.start_pair(session, place.researcher, export_id=one, other_id=second, settings=QUICK)
+        assert refused.value.code is ErrorCode.OPTION_INVALID
+    assert place.jobs() == []
 
 
 def test_a_training_that_is_cancelled_or_failed_is_resumed_where_it_was(place: Place) -> None:
@@ -234,7 +272,10 @@ def test_scores_of_the_test_set_are_kept_once_and_undefined_ones_are_null(place:
     for _ in range(2):
         with place.database.write() as session:
             service.record_scores(
-                session, training_id=training_id, scored=_scored(place.test_volume, [0.5, 0])
+                session,
+                training_id=training_id,
+                configuration=FLAT,
+                scored=_scored(place.test_volume, [0.5, 0]),
             )
     with place.database.read() as session:
         first, second = session.scalars(sa.select(TrainingScore).order_by(TrainingScore.label_index))
@@ -244,13 +285,48 @@ def test_scores_of_the_test_set_are_kept_once_and_undefined_ones_are_null(place:
     assert place.told(training_id).scored == 2
 
 
+def test_each_configuration_and_the_ensemble_have_scores_and_the_ensembles_are_the_trainings(
+    place: Place,
+) -> None:
+    training_id = place.start(place.dataset(), TrainingSettings((FULL, FLAT)))
+    for configuration in (FLAT, FULL, None):
+        assert place.told(training_id).scored == 0
+        with place.database.write() as session:
+            scored = [
+                replace(one, prediction_sha256=configuration or "ensemble")
+                for one in _scored(place.test_volume, [0.5, 0])
+            ]
+            service.record_scores(
+                session, training_id=training_id, configuration=configuration, scored=scored
+            )
+    assert place.told(training_id).scored == 2
+    key = f"training:{training_id}"
+    with place.database.read() as session:
+        told = queries.training_details(session, place.researcher, training_id=training_id)
+        found = queries.prediction(
+            session, place.researcher, training_id=training_id, volume_id=place.test_volume.id
+        )
+    assert [(one.configuration, one.key) for one in told.results] == [
+        (FULL, f"{key}:3d_fullres"), (FLAT, f"{key}:2d"), (None, key),
+    ]  # fmt: skip
+    first, second = told.results[2].labels
+    assert (first.label_name, first.mean, first.ci, first.n, first.undefined) == ("label 1", 1.0, 0.0, 1, 0)
+    assert (second.mean, second.ci, second.n, second.undefined) == (None, None, 0, 1)
+    assert found.sha256 == "ensemble"
+
+
 def test_the_prediction_for_a_test_scan_is_found_with_the_numbers_of_its_labels(place: Place) -> None:
     training_id = place.start(place.dataset())
     asked = {"training_id": training_id, "volume_id": place.test_volume.id}
     with pytest.raises(NotFound, match="predicted nothing"), place.database.read() as session:
         queries.prediction(session, place.researcher, **asked)
     with place.database.write() as session:
-        service.record_scores(session, training_id=training_id, scored=_scored(place.test_volume, [0.5, 0]))
+        service.record_scores(
+            session,
+            training_id=training_id,
+            configuration=FLAT,
+            scored=_scored(place.test_volume, [0.5, 0]),
+        )
         stranger = factories.add_account(session, name="Stranger")
     with place.database.read() as session:
         found = queries.prediction(session, place.researcher, **asked)
@@ -266,24 +342,30 @@ def test_a_researcher_starts_watches_stops_and_resumes_through_the_api(server: A
         volume = factories.add_volume(session, project)
         pair_id = new_id()
         export = factories.add_export(session, project, test=(volume,), pair_id=pair_id)
-        factories.add_export(session, project, version=2, test=(volume,), pair_id=pair_id)
+        other = factories.add_export(
+            session, project, version=2, test=(volume,), pair_id=pair_id, source=LabelSource.REFERENCE
+        )
     page = server.sign_in_by_cookie(person)
-    form = {"name": "First", "settings": {"configuration": "2d", "folds": [1], "epochs": 4, "small": True}}
+    form = {"name": "First", "settings": {"configurations": ["2d"], "folds": [1], "epochs": 4, "small": True}}
     made = page.post(f"/api/v1/exports/{export.id}/trainings", json=form)
     assert made.status_code == 201, made.text
     training = made.json()
     assert (training["name"], training["state"], training["scored"]) == ("First", "queued", 0)
     assert training["settings"] == {
-        "configuration": "2d", "folds": [1], "epochs": 4, "iterations": 250, "device": "auto", "mirroring": False,
+        "configurations": ["2d"], "folds": [1], "epochs": 4, "iterations": 250, "device": "auto", "mirroring": False,
         "small": True,
     }  # fmt: skip
-    assert page.post(f"/api/v1/exports/{export.id}/trainings", json={"epochs": 0}).status_code == 422
+    for wrong in ({"epochs": 0}, {"configurations": []}, {"configurations": ["2d", "2d"]}):
+        refused = page.post(f"/api/v1/exports/{export.id}/trainings", json={"settings": wrong})
+        assert refused.status_code == 422
     address = f"/api/v1/trainings/{training['id']}"
     assert page.post(f"{address}/cancel").json()["state"] == "cancelled"
     assert page.post(f"{address}/resume").json()["state"] == "queued"
     assert page.get(address).json()["steps"][0]["log"] == ""
-    pair = page.post(f"/api/v1/exports/{export.id}/training-pair", json={})
-    assert [one["pair_id"] for one in pair.json()] == [str(pair_id)] * 2
+    (paired,) = page.get(f"/api/v1/projects/{project.id}/training-pairs").json()
+    assert paired == {"export_id": str(export.id), "other_id": str(other.id), "differs": "labels"}
+    pair = page.post(f"/api/v1/exports/{export.id}/training-pair", json={"other": str(other.id)})
+    assert [one["dataset_version"] for one in pair.json()] == [1, 2]
     listed = page.get(f"/api/v1/projects/{project.id}/trainings").json()
     assert [one["dataset_version"] for one in listed] == [2, 1, 1]
     described = page.get(f"/api/v1/projects/{project.id}/jobs").json()["items"]

@@ -226,11 +226,23 @@ def predictions_of(
     folds = settings.folds or tuple(range(runs.available_folds(dataset.folder)))
     run = runs.Run(folder.absolute() / own, dataset.folder.absolute(), settings, folds)
     _once(run.folder / "planned", lambda: runs.plan(run, look=_look), watch, f"{dataset.arm}: plan")
-    for fold in folds:
-        train = partial(runs.train, run, fold, look=_look)
-        _once(run.folder / f"trained-{fold}", train, watch, f"{dataset.arm}: train fold {fold}")
-    _once(run.folder / "predicted", lambda: runs.predict(run, look=_look), watch, f"{dataset.arm}: predict")
-    return run.predictions
+    for configuration in settings.configurations:
+        for fold in folds:
+            train = partial(runs.train, run, configuration, fold, look=_look)
+            title = f"{dataset.arm}: train fold {fold} of {configuration}"
+            _once(run.folder / f"trained-{configuration}-{fold}", train, watch, title)
+        predict = partial(runs.predict, run, configuration, look=_look)
+        title = f"{dataset.arm}: predict by {configuration}"
+        _once(run.folder / f"predicted-{configuration}", predict, watch, title)
+    if settings.result is None:
+        _once(
+            run.folder / "ensembled",
+            lambda: runs.ensemble(run, look=_look),
+            watch,
+            f"{dataset.arm}: ensemble",
+        )
+        runs.drop_probabilities(run)
+    return run.results
 
 
 def trained_tables(
@@ -248,7 +260,7 @@ def trained_tables(
         first = next(one for one, _ in predicted if one.complete is complete)
         size = "a tiny network that learns nothing of use, " if settings.small else ""
         note = (
-            f"{size}{settings.configuration}, {settings.epochs} epochs of {settings.iterations} iterations, trained on "
+            f"{size}{' + '.join(settings.configurations)}, {settings.epochs} epochs of {settings.iterations} iterations, trained on "
             f"{len(first.trained)} volumes, tested on {len(first.tested)}. Slices without a box are background in the "
             f"training masks ({BACKGROUND_AS_IN_THE_PAPER})."
         )

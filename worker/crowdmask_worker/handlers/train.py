@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from crowdmask.core import metrics, nifti
 from crowdmask.core.errors import Unavailable
 from crowdmask.core.nnunet_layout import DatasetFolder, Split
+from crowdmask.core.training import Configuration
 from crowdmask.core.volume import check_same_grid
 from crowdmask.infra.folder_lock import folder_lock
 from crowdmask.models import TrainingStage
@@ -21,7 +22,7 @@ from crowdmask.trainings.service import ScoredLabel
 from crowdmask_ml.nnunet import runs
 from crowdmask_ml.nnunet.command import log_tail
 from crowdmask_ml.nnunet.epochs import Epoch
-from crowdmask_ml.nnunet.runs import Run
+from crowdmask_ml.nnunet.runs import Look, Run
 from crowdmask_worker.context import Effect, JobContext
 
 TELL_EVERY_S = 3.0
@@ -47,21 +48,38 @@ def handle(context: JobContext) -> Effect:
     watch = _Watch(context, request, run)
     scored: list[ScoredLabel] = []
     with folder_lock(run.folder, "training"):
-        if request.stage is TrainingStage.PLAN:
-            runs.plan(run, look=watch.look)
-        elif request.fold is not None:
-            runs.train(run, request.fold, look=watch.look)
-        else:
-            folder = runs.predict(run, look=watch.look)
+        folder = _work(request, run, watch.look)
+        if folder is not None:
             scored = _score(context, request, folder, DatasetFolder(run.dataset))
+        if request.stage is TrainingStage.ENSEMBLE:
+            runs.drop_probabilities(run)
 
     def record(session: Session) -> None:
         watch.tell(session)
-        if request.stage is TrainingStage.PREDICT:
-            service.record_scores(session, training_id=request.training_id, scored=scored)
+        if folder is not None:
+            service.record_scores(
+                session,
+                training_id=request.training_id,
+                configuration=request.configuration,
+                scored=scored,
+            )
         service.record_step(session, step_id=request.step_id)
 
     return record
+
+
+def _work(request: StepRequest, run: Run, look: Look) -> Path | None:
+    """Do the step; returns the folder of what was predicted, None where nothing was."""
+    match request:
+        case StepRequest(stage=TrainingStage.PLAN):
+            runs.plan(run, look=look)
+        case StepRequest(stage=TrainingStage.ENSEMBLE):
+            return runs.ensemble(run, look=look)
+        case StepRequest(configuration=Configuration() as configuration, fold=int(fold)):
+            runs.train(run, configuration, fold, look=look)
+        case StepRequest(configuration=Configuration() as configuration):
+            return runs.predict(run, configuration, look=look)
+    return None
 
 
 class _Watch:
@@ -71,8 +89,8 @@ class _Watch:
         self._context = context
         self._request = request
         self._run = run
-        name = request.stage.value if request.fold is None else f"train-{request.fold}"
-        self._log = run.log(name)
+        parts = (request.stage.value, request.configuration, request.fold)
+        self._log = run.log(*(part for part in parts if part is not None))
         self._told_at = -math.inf
         self._told_bytes = -1
 
@@ -105,7 +123,8 @@ class _Watch:
         )
 
     def _epochs(self) -> tuple[Epoch, ...]:
-        return () if self._request.fold is None else self._run.epochs(self._request.fold)
+        configuration, fold = self._request.configuration, self._request.fold
+        return () if configuration is None or fold is None else self._run.epochs(configuration, fold)
 
 
 def _score(

@@ -22,6 +22,20 @@ export function trainingsQuery(projectId: string) {
   });
 }
 
+/** The comparison pairs among the project's datasets. */
+export function pairsQuery(projectId: string) {
+  return queryOptions({
+    queryKey: projectKey(projectId, "trainings", "pairs"),
+    queryFn: ({ signal }) =>
+      unwrap(
+        api.GET("/api/v1/projects/{project_id}/training-pairs", {
+          params: { path: { project_id: projectId } },
+          signal,
+        }),
+      ),
+  });
+}
+
 /** One training; asked for again and again while it goes on, since an epoch is no change of its job. */
 export function trainingQuery(projectId: string, trainingId: string) {
   return queryOptions({

@@ -1,12 +1,13 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Checkbox, NativeSelect, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, unwrap } from "@/api/client";
 import { projectKey, type Schema } from "@/api/queries";
 import { dayAndTime } from "@/shared/texts/format";
 import { Button } from "@/shared/ui/button";
 import { ProblemNote } from "@/shared/ui/problem-note";
+import { pairsQuery } from "./queries";
 import { countOf, foldsOf } from "./words";
 
 type Dataset = Schema<"ExportAnswer">;
@@ -14,7 +15,7 @@ type Settings = Schema<"TrainingSettingsForm">;
 
 /** The fields as they are typed. */
 interface Draft {
-  readonly configuration: NonNullable<Settings["configuration"]>;
+  readonly configurations: readonly Schema<"Configuration">[];
   readonly folds: string;
   readonly epochs: string;
   readonly iterations: string;
@@ -24,7 +25,7 @@ interface Draft {
 }
 
 export const PAPER: Draft = {
-  configuration: "3d_fullres",
+  configurations: ["3d_fullres"],
   folds: "",
   epochs: "1000",
   iterations: "250",
@@ -34,14 +35,14 @@ export const PAPER: Draft = {
 };
 export const TRY: Draft = {
   ...PAPER,
-  configuration: "2d",
+  configurations: ["2d"],
   folds: "0",
   epochs: "2",
   iterations: "10",
   small: true,
 };
 
-const CONFIGURATIONS = ["3d_fullres", "2d", "3d_lowres"] as const;
+const CONFIGURATIONS = ["2d", "3d_fullres", "3d_lowres"] as const;
 const DEVICES = ["auto", "cuda", "cpu"] as const;
 
 /** What is sent; null while a field cannot be used. */
@@ -51,12 +52,12 @@ export function settingsOf(draft: Draft): Settings | null {
     countOf(draft.epochs),
     countOf(draft.iterations),
   ];
-  return folds === null || epochs === null || iterations === null
-    ? null
-    : { ...draft, folds, epochs, iterations };
+  if (folds === null || epochs === null || iterations === null || draft.configurations.length === 0)
+    return null;
+  return { ...draft, configurations: [...draft.configurations], folds, epochs, iterations };
 }
 
-/** Starts the training of a dataset, or of all datasets of a comparison. */
+/** Starts the training of a dataset, or of both datasets of a comparison pair. */
 export function StartForm({ projectId, datasets }: { projectId: string; datasets: readonly Dataset[] }) {
   const { t } = useLingui();
   const queryClient = useQueryClient();
@@ -66,20 +67,28 @@ export function StartForm({ projectId, datasets }: { projectId: string; datasets
   const dataset = datasets.find((one) => one.id === chosen) ?? datasets[0];
   const settings = settingsOf(draft);
   const start = useMutation({
-    mutationFn: async ({ id, isPair, wanted }: { id: string; isPair: boolean; wanted: Settings }) => {
+    mutationFn: async ({ id, other, wanted }: { id: string; other: string | null; wanted: Settings }) => {
       const params = { path: { export_id: id } };
-      const body = { settings: wanted };
-      return isPair
-        ? unwrap(api.POST("/api/v1/exports/{export_id}/training-pair", { params, body }))
-        : [await unwrap(api.POST("/api/v1/exports/{export_id}/trainings", { params, body }))];
+      return other === null
+        ? [
+            await unwrap(
+              api.POST("/api/v1/exports/{export_id}/trainings", { params, body: { settings: wanted } }),
+            ),
+          ]
+        : unwrap(
+            api.POST("/api/v1/exports/{export_id}/training-pair", {
+              params,
+              body: { other, settings: wanted },
+            }),
+          );
     },
     onSuccess: () => queryClient.invalidateQueries({ queryKey: projectKey(projectId, "trainings") }),
   });
+  const pairs = useQuery(pairsQuery(projectId)).data ?? [];
   if (dataset === undefined) return null;
-  const begin = (isPair: boolean) => {
-    if (settings !== null) start.mutate({ id: dataset.id, isPair, wanted: settings });
+  const begin = (other: string | null) => {
+    if (settings !== null) start.mutate({ id: dataset.id, other, wanted: settings });
   };
-  const twins = datasets.filter((one) => one.pair_id !== null && one.pair_id === dataset.pair_id);
   const nFolds = dataset.n_folds || 5;
   return (
     <form
@@ -88,7 +97,7 @@ export function StartForm({ projectId, datasets }: { projectId: string; datasets
       noValidate
       onSubmit={(event) => {
         event.preventDefault();
-        begin(false);
+        begin(null);
       }}
     >
       <NativeSelect
@@ -113,15 +122,22 @@ export function StartForm({ projectId, datasets }: { projectId: string; datasets
           <Trans>A quick try on a CPU</Trans>
         </Button>
       </div>
+      <Checkbox.Group
+        label={t`Configurations`}
+        description={t`Several are trained one after the other; then they predict together, as an ensemble.`}
+        value={[...draft.configurations]}
+        error={draft.configurations.length === 0 ? t`Choose at least one.` : null}
+        onChange={(chosen) =>
+          change({ configurations: CONFIGURATIONS.filter((one) => chosen.includes(one)) })
+        }
+      >
+        <div className="cm-row">
+          {CONFIGURATIONS.map((one) => (
+            <Checkbox key={one} value={one} label={one} />
+          ))}
+        </div>
+      </Checkbox.Group>
       <div className="cm-row" data-align="end">
-        <NativeSelect
-          label={t`Configuration`}
-          value={draft.configuration}
-          onChange={(event) =>
-            change({ configuration: CONFIGURATIONS.find((one) => one === event.currentTarget.value) ?? "2d" })
-          }
-          data={[...CONFIGURATIONS]}
-        />
         <TextInput
           label={t`Folds`}
           placeholder={t`all ${nFolds}`}
@@ -171,11 +187,16 @@ export function StartForm({ projectId, datasets }: { projectId: string; datasets
         <Button type="submit" variant="primary" busy={start.isPending} disabled={settings === null}>
           <Trans>Start the training</Trans>
         </Button>
-        {twins.length > 1 ? (
-          <Button busy={start.isPending} disabled={settings === null} onClick={() => begin(true)}>
-            <Trans>Train both of the pair</Trans>
-          </Button>
-        ) : null}
+        {othersOf(dataset.id, pairs).map(({ id, differs }) => (
+          <PairButton
+            key={id}
+            version={datasets.find((one) => one.id === id)?.version ?? 0}
+            differs={differs}
+            busy={start.isPending}
+            disabled={settings === null}
+            onClick={() => begin(id)}
+          />
+        ))}
       </div>
       {start.data ? (
         <p className="cm-note" role="status">
@@ -183,5 +204,34 @@ export function StartForm({ projectId, datasets }: { projectId: string; datasets
         </p>
       ) : null}
     </form>
+  );
+}
+
+/** The datasets that one is compared with, and what differs. */
+function othersOf(id: string, pairs: readonly Schema<"DatasetPair">[]) {
+  return pairs
+    .filter(({ export_id, other_id }) => export_id === id || other_id === id)
+    .map(({ export_id, other_id, differs }) => ({ id: export_id === id ? other_id : export_id, differs }));
+}
+
+function PairButton({
+  version,
+  differs,
+  ...button
+}: {
+  version: number;
+  differs: Schema<"Difference">;
+  busy: boolean;
+  disabled: boolean;
+  onClick: () => void;
+}) {
+  return (
+    <Button {...button}>
+      {differs === "labels" ? (
+        <Trans>Train it and version {version}: same scans, other labels</Trans>
+      ) : (
+        <Trans>Train it and version {version}: same labels, other scans</Trans>
+      )}
+    </Button>
   );
 }

@@ -7,9 +7,10 @@ import { Loading } from "@/shared/ui/loading";
 import { ProblemNote } from "@/shared/ui/problem-note";
 import { ProgressBar } from "@/shared/ui/progress-bar";
 import { Status } from "@/shared/ui/status";
+import { DataTable } from "@/shared/ui/table";
 import { Curve } from "./curve";
 import { trainingQuery } from "./queries";
-import { settingsWord, stepWord, trainingState } from "./words";
+import { networkWord, settingsWord, stepWord, trainingState } from "./words";
 
 /** One training: its steps with their curves and the end of what nnU-Net printed. */
 export function TrainingDetails({ projectId, trainingId }: { projectId: string; trainingId: string }) {
@@ -17,23 +18,13 @@ export function TrainingDetails({ projectId, trainingId }: { projectId: string; 
   const found = useQuery(trainingQuery(projectId, trainingId));
   if (found.isPending) return <Loading lines={6} />;
   if (found.isError) return <ProblemNote error={found.error} />;
-  const { training, labels, steps } = found.data;
+  const { training, labels, results, steps } = found.data;
   return (
     <section className="cm-card" aria-label={t`Training ${training.name}`}>
       <h2 className="cm-break">{training.name}</h2>
       <p className="cm-quiet">{settingsWord(training.settings)}</p>
       {training.state === "queued" ? <WaitsForWorker /> : null}
-      {training.scored > 0 ? (
-        <p>
-          <Link
-            to="/admin/projects/$projectId/report"
-            params={{ projectId }}
-            search={{ a: `training:${training.id}` }}
-          >
-            <Trans>See the scores of its test scans</Trans>
-          </Link>
-        </p>
-      ) : null}
+      {results.length > 0 ? <Results projectId={projectId} results={results} /> : null}
       <ol className="cm-plain-list cm-stack">
         {steps.map((step) => (
           <li key={step.position}>
@@ -42,6 +33,69 @@ export function TrainingDetails({ projectId, trainingId }: { projectId: string; 
         ))}
       </ol>
     </section>
+  );
+}
+
+/** The mean Dice of each organ, a column for each configuration and one for all of them together. */
+function Results({
+  projectId,
+  results,
+}: {
+  projectId: string;
+  results: readonly Schema<"TrainingResult">[];
+}) {
+  const { t } = useLingui();
+  const [first] = results;
+  return (
+    <>
+      <DataTable caption={t`Volume Dice of the test scans: mean ± half of the 95 % interval`} showCaption>
+        <thead>
+          <tr>
+            <th scope="col">{t`Organ`}</th>
+            {results.map((one) => (
+              <th key={one.key} scope="col" data-number>
+                {networkWord(one.configuration)}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {first?.labels.map(({ label_name }, row) => (
+            <tr key={label_name}>
+              <th scope="row">{label_name}</th>
+              {results.map((one) => (
+                <td key={one.key} data-number>
+                  <DiceCell dice={one.labels[row]} />
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </DataTable>
+      <ul className="cm-plain-list cm-stack">
+        {results.map((one) => (
+          <li key={one.key}>
+            <Link to="/admin/projects/$projectId/report" params={{ projectId }} search={{ a: one.key }}>
+              <Trans>See the scores of its test scans: {networkWord(one.configuration)}</Trans>
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function DiceCell({ dice }: { dice: Schema<"LabelDice"> | undefined }) {
+  if (dice === undefined) return "–";
+  return (
+    <>
+      <span className="cm-nowrap">
+        {dice.mean === null || dice.ci === null ? "–" : `${dice.mean.toFixed(3)} ± ${dice.ci.toFixed(3)}`}
+      </span>
+      <span className="cm-quiet cm-below cm-nowrap">
+        <Trans>n = {dice.n}</Trans>
+      </span>
+    </>
   );
 }
 

@@ -12,7 +12,7 @@ import { ProblemNote } from "@/shared/ui/problem-note";
 import { ProgressBar } from "@/shared/ui/progress-bar";
 import { Status } from "@/shared/ui/status";
 import { DataTable } from "@/shared/ui/table";
-import { datasetsQuery, goesOn, trainingsQuery } from "./queries";
+import { datasetsQuery, goesOn, pairsQuery, trainingQuery, trainingsQuery } from "./queries";
 import { StartForm } from "./start-form";
 import { TrainingDetails } from "./training-details";
 import { settingsWord, trainingState } from "./words";
@@ -26,6 +26,13 @@ export function TrainingsPage() {
   const { open } = useSearch({ strict: false });
   const datasets = useQuery(datasetsQuery(projectId));
   const trainings = useQuery(trainingsQuery(projectId));
+  const opened = useQuery({
+    ...trainingQuery(projectId, open ?? ""),
+    enabled: open !== undefined,
+  }).data?.training;
+  // Asked for more often than the list: its row must not say "running" beside steps that are done.
+  const rows = trainings.data?.map((one) => (one.id === opened?.id ? opened : one)) ?? [];
+  const pairs = useQuery(pairsQuery(projectId)).data ?? [];
   return (
     <>
       <PageHead title={t`Trainings`}>
@@ -54,7 +61,7 @@ export function TrainingsPage() {
             <StartForm projectId={projectId} datasets={datasets.data} />
           </section>
         ) : null}
-        {trainings.data && trainings.data.length > 0 ? (
+        {rows.length > 0 ? (
           <DataTable caption={t`Trainings, the newest first`}>
             <thead>
               <tr>
@@ -66,12 +73,12 @@ export function TrainingsPage() {
               </tr>
             </thead>
             <tbody>
-              {trainings.data.map((one) => (
+              {rows.map((one) => (
                 <TrainingRow
                   key={one.id}
                   projectId={projectId}
                   training={one}
-                  twin={trainings.data.find((other) => other.id !== one.id && isTwin(one, other))}
+                  others={comparedWith(one, rows, pairs)}
                 />
               ))}
             </tbody>
@@ -83,23 +90,33 @@ export function TrainingsPage() {
   );
 }
 
-/** The other side of a comparison, when both have scores: trained in the same way on other labels. */
-function isTwin(one: Training, other: Training): boolean {
-  const isScored = one.scored > 0 && other.scored > 0;
-  if (JSON.stringify(one.settings) !== JSON.stringify(other.settings)) return false;
-  return (
-    isScored && one.pair_id !== null && one.pair_id === other.pair_id && one.export_id !== other.export_id
+/** What a training with scores can be compared with: the newest one of each dataset of a pair, trained in the same way. */
+function comparedWith(
+  one: Training,
+  trainings: readonly Training[],
+  pairs: readonly Schema<"DatasetPair">[],
+): Training[] {
+  const alike = trainings.filter(
+    (other) =>
+      one.scored > 0 &&
+      other.scored > 0 &&
+      JSON.stringify(other.settings) === JSON.stringify(one.settings) &&
+      pairs.some(
+        ({ export_id: a, other_id: b }) =>
+          (a === one.export_id && b === other.export_id) || (b === one.export_id && a === other.export_id),
+      ),
   );
+  return alike.filter((other, n) => alike.findIndex(({ export_id }) => export_id === other.export_id) === n);
 }
 
 function TrainingRow({
   projectId,
   training,
-  twin,
+  others,
 }: {
   projectId: string;
   training: Training;
-  twin: Training | undefined;
+  others: readonly Training[];
 }) {
   const { t } = useLingui();
   const { words, tone } = trainingState(training.state);
@@ -136,15 +153,19 @@ function TrainingRow({
       </td>
       <td>
         <Actions projectId={projectId} training={training} />
-        {twin ? (
-          <Link
-            to="/admin/projects/$projectId/report"
-            params={{ projectId }}
-            search={{ a: `training:${training.id}`, b: `training:${twin.id}` }}
-          >
-            <Trans>Compare with {twin.dataset_name}</Trans>
-          </Link>
-        ) : null}
+        {others.map((other) => (
+          <div key={other.id}>
+            <Link
+              to="/admin/projects/$projectId/report"
+              params={{ projectId }}
+              search={{ a: `training:${training.id}`, b: `training:${other.id}` }}
+            >
+              <Trans>
+                Compare with {other.dataset_name}, version {other.dataset_version}
+              </Trans>
+            </Link>
+          </div>
+        ))}
       </td>
     </tr>
   );

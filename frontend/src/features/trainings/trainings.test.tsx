@@ -24,9 +24,8 @@ const TRAINING: Schema<"TrainingAnswer"> = {
   export_id: "e1",
   dataset_name: "Dataset501_Crowd",
   dataset_version: 1,
-  pair_id: "p",
   settings: {
-    configuration: "2d",
+    configurations: ["2d"],
     folds: [0],
     epochs: 4,
     iterations: 10,
@@ -53,17 +52,31 @@ const FAILED = {
   ...TRAINING,
   id: "t3",
   name: "Third",
-  pair_id: null,
+  export_id: "e3",
+  scored: 0,
   state: "failed",
   error: "The disk is full.",
 };
 const DETAILS = {
-  training: { ...FAILED, state: "queued" },
+  training: { ...FAILED, state: "queued", error: null },
   labels: ["anterior", "posterior"],
+  results: [
+    {
+      configuration: "2d",
+      key: "training:t3:2d",
+      labels: [{ label_name: "anterior", mean: 0.5, ci: 0.125, n: 2, undefined: 0 }],
+    },
+    {
+      configuration: null,
+      key: "training:t3",
+      labels: [{ label_name: "anterior", mean: null, ci: null, n: 0, undefined: 2 }],
+    },
+  ],
   steps: [
     {
       position: 0,
       stage: "train",
+      configuration: "2d",
       fold: 0,
       state: "running",
       progress: 0.5,
@@ -86,6 +99,10 @@ const DATASET = {
   test_cases: ["a"],
   created_at: "2026-01-02T10:00:00Z",
 };
+const PAIRS = [
+  { export_id: "e1", other_id: "e2", differs: "labels" },
+  { export_id: "e1", other_id: "e4", differs: "scans" },
+];
 const asked: [string, unknown][] = [];
 
 function answer(body: unknown, status = 200): Response {
@@ -126,7 +143,9 @@ beforeEach(() => {
       asked.push([path, sent === "" ? null : JSON.parse(sent)]);
       return answer(path.endsWith("pair") ? [TRAINING, TWIN] : TRAINING, 201);
     }
-    if (path.endsWith("/exports")) return answer([DATASET, { ...DATASET, id: "e2", version: 2 }]);
+    if (path.endsWith("/training-pairs")) return answer(PAIRS);
+    if (path.endsWith("/exports"))
+      return answer([DATASET, { ...DATASET, id: "e2", version: 2 }, { ...DATASET, id: "e4", version: 4 }]);
     return path.endsWith("/t3") ? answer(DETAILS) : answer([TRAINING, TWIN, FAILED]);
   });
 });
@@ -141,11 +160,18 @@ describe("trainings", () => {
       { settings: { ...PAPER, folds: [], epochs: 1000, iterations: 250 } },
     ]);
     await user.click(screen.getByRole("button", { name: "A quick try on a CPU" }));
-    await user.click(screen.getByRole("button", { name: "Train both of the pair" }));
-    expect(asked[1]).toEqual([
-      "/api/v1/exports/e1/training-pair",
-      { settings: { ...TRY, folds: [0], epochs: 2, iterations: 10 } },
-    ]);
+    const pair = await screen.findByRole("button", {
+      name: "Train it and version 2: same scans, other labels",
+    });
+    screen.getByRole("button", { name: "Train it and version 4: same labels, other scans" });
+    await user.click(screen.getByRole("checkbox", { name: "3d_fullres" }));
+    await user.click(pair);
+    const settings = { ...TRY, configurations: ["2d", "3d_fullres"], folds: [0], epochs: 2, iterations: 10 };
+    expect(asked[1]).toEqual(["/api/v1/exports/e1/training-pair", { other: "e2", settings }]);
+    for (const name of ["2d", "3d_fullres"]) await user.click(screen.getByRole("checkbox", { name }));
+    await user.click(screen.getByRole("button", { name: "Start the training" }));
+    expect(screen.getByText("Choose at least one.")).toBeTruthy();
+    await user.click(screen.getByRole("checkbox", { name: "2d" }));
     await user.clear(screen.getByLabelText("Epochs"));
     await user.click(screen.getByRole("button", { name: "Start the training" }));
     expect(asked).toHaveLength(2);
@@ -158,7 +184,7 @@ describe("trainings", () => {
     row.getByText("The disk is full.");
     await user.click(row.getByRole("button", { name: "Resume Third" }));
     expect(asked).toEqual([["/api/v1/trainings/t3/resume", null]]);
-    const link = screen.getByRole("link", { name: "Compare with Dataset502_Reference" });
+    const link = screen.getByRole("link", { name: "Compare with Dataset502_Reference, version 1" });
     expect(decodeURIComponent(link.getAttribute("href") ?? "")).toMatch(/a=training:t1&b=training:t2/);
     expect(
       within(screen.getByRole("row", { name: /Third/ })).queryByRole("link", { name: /Compare/ }),
@@ -172,8 +198,22 @@ describe("trainings", () => {
     expect(screen.getByText("training: 1.000")).toBeTruthy();
     expect(screen.getByText("validation: –")).toBeTruthy();
     expect(screen.getByText("posterior: 0.250")).toBeTruthy();
-    expect(screen.getByRole("log", { name: "Log of Train fold 0" }).textContent).toBe("Epoch 0");
+    expect(screen.getByRole("log", { name: "Log of Train 2d, fold 0" }).textContent).toBe("Epoch 0");
     expect(screen.getByText(/pip install/)).toBeTruthy();
+    const dice = within(screen.getByRole("row", { name: /anterior/ }));
+    expect(dice.getAllByRole("cell").map((cell) => cell.textContent)).toEqual([
+      "0.500 ± 0.125n = 2",
+      "–n = 0",
+    ]);
+    const link = screen.getByRole("link", { name: "See the scores of its test scans: 2d" });
+    expect(decodeURIComponent(link.getAttribute("href") ?? "")).toMatch(/a=training:t3:2d/);
+  });
+
+  it("say in their row what is known of the one that is open", async () => {
+    open("/admin/projects/p1/trainings?open=t3");
+    const row = within(await screen.findByRole("row", { name: /Third/ }));
+    await row.findByText("waits its turn");
+    expect(row.queryByText("The disk is full.")).toBeNull();
   });
 });
 

@@ -19,22 +19,33 @@ export function trainingState(state: Schema<"TrainingState">): { words: string; 
   }
 }
 
-export function stepWord(step: Pick<Schema<"TrainingStepAnswer">, "stage" | "fold">): string {
+export function stepWord(
+  step: Pick<Schema<"TrainingStepAnswer">, "stage" | "configuration" | "fold">,
+): string {
   const fold = step.fold ?? 0;
+  const configuration = step.configuration ?? "";
   switch (step.stage) {
     case "plan":
       return t`Plan and preprocess`;
     case "train":
-      return t`Train fold ${fold}`;
+      return t`Train ${configuration}, fold ${fold}`;
     case "predict":
-      return t`Predict and score the test scans`;
+      return t`Predict the test scans by ${configuration}, and score`;
+    case "ensemble":
+      return t`Predict them by all together, and score`;
   }
+}
+
+/** A configuration's name is nnU-Net's; none: all of them together. */
+export function networkWord(configuration: Schema<"Configuration"> | null): string {
+  return configuration ?? t`Ensemble`;
 }
 
 /** What was asked for, in one line. */
 export function settingsWord(settings: Schema<"TrainingSettingsAnswer">): string {
-  const { configuration, epochs, iterations } = settings;
-  const parts = [t`${configuration}, ${epochs} epochs of ${iterations} iterations`];
+  const { epochs, iterations } = settings;
+  const configurations = settings.configurations.join(" + ");
+  const parts = [t`${configurations}, ${epochs} epochs of ${iterations} iterations`];
   parts.push(settings.mirroring ? t`with mirroring` : t`no mirroring`);
   if (settings.small) parts.push(t`small network: a try, no result`);
   return parts.join("; ");
