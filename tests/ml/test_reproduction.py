@@ -1,12 +1,14 @@
 """``crowdmask reproduce``: published datasets in, masks and the paper's tables out; and what it does with half of one."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from crowdmask import cli
@@ -20,9 +22,15 @@ from crowdmask.core.simulate import Rule, ideal_boxes
 from crowdmask.core.tracks import boxes_by_slice
 from crowdmask.core.training import TrainingSettings
 from crowdmask.core.volume import Grid
+from crowdmask_ml import registry
+from crowdmask_ml.models.sam import build_network
+from crowdmask_ml.nnunet import runs
 from crowdmask_ml.reproduction.pairs import REFERENCE, PairCase, trained_tables, write_pairs
 from crowdmask_ml.reproduction.segmenters import SobelSegmenter, model_folder, paper_segmenter, with_edges
 from crowdmask_ml.segmenter import MaskRule, Segmenter
+from tests.conftest import missing
+from tests.fake_nnunet import FakeNnunet
+from tests.ml.conftest import SMALL_INPUT, SMALL_VIT, spec_like
 
 # Of the phantom: the lower part of the spleen, with liver and aorta on every slice.
 FIRST, LAST = 30, 36
@@ -194,11 +202,19 @@ def test_real_boxes_on_btcv_lie_where_they_were_drawn(
 
 
 @pytest.mark.slow
-def test_a_volume_that_nobody_boxed_can_be_tested_on(challenge: Path, tmp_path: Path) -> None:
-    found = _reproduce(
-        tmp_path, "--dataset", challenge, "--prompts", challenge / "prompt", "--completion", "none",
-        "--label", "spleen", "--nnunet", "--test-case", "img0003",
+def test_nnunet_is_trained_on_what_people_boxed_and_tested_on_a_volume_that_nobody_did(
+    challenge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if find_spec("nnunetv2") is None:
+        missing("nnU-Net (the extra train)")
+    fake = FakeNnunet()
+    monkeypatch.setattr(runs, "run_command", fake)
+    wanted = (
+        "--dataset", challenge, "--prompts", challenge / "prompt", "--completion", "none",
+        "--label", "spleen", "--test-case", "img0003", "--train", "--fold", 1, "--fold", 0,
+        "--configuration", "2d", "--configuration", "3d_fullres", "--small", "--epochs", 1,
     )  # fmt: skip
+    found = _reproduce(tmp_path, *wanted)
     assert [(one["case"], one["code"]) for one in found["left_out"]] == [("img0003", "boxes_file_invalid")]
     folders = sorted((tmp_path / "nnunet").iterdir())
     assert [path.name for path in folders] == ["Dataset701_reference_labels", "Dataset702_litemedsam_none"]
@@ -206,6 +222,19 @@ def test_a_volume_that_nobody_boxed_can_be_tested_on(challenge: Path, tmp_path: 
         report = check_dataset(folder)
         assert (report.training_cases, report.test_cases) == (2, 1)
         assert (folder / "labelsTs" / "img0003.nii.gz").is_file()
+    one_arm = ["plan_and_preprocess", *["train", "train", "predict"] * 2, "ensemble"]
+    assert [command.split()[0].removeprefix("nnUNetv2_") for command in fake.commands] == one_arm * 2
+    assert [command.split()[1] for command in fake.commands if "_train " in command] == [
+        folder.name for folder in folders for _ in range(4)
+    ]
+    # Whatever the masks to train on: both arms are scored on the same test case.
+    arms = _table(found, "table4")["spleen"]
+    assert set(arms) == {REFERENCE, "litemedsam, none"}
+    assert arms[REFERENCE] == arms["litemedsam, none"]
+    assert arms[REFERENCE]["n"] == 1
+    again = _reproduce(tmp_path, *wanted)
+    assert _table(again, "table4") == _table(found, "table4")
+    assert len(fake.commands) == 2 * len(one_arm)
 
 
 @pytest.mark.slow
@@ -366,6 +395,42 @@ def test_sam_can_see_the_edges_and_nothing_else_changes(small_sam: Segmenter) ->
     assert np.array_equal(edged.encode(image[None]).features, small_sam.encode(shown[None]).features)
     assert edged.preprocessing == f"{small_sam.preprocessing}+sobel"
     assert (model_folder(edged), model_folder(small_sam)) == ("sam-vit-b+sobel", "sam-vit-b")
+
+
+def test_medsam_gives_the_best_of_its_three_masks_as_the_released_code_does(
+    small_checkpoint: Path, small_medsam: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROWDMASK_MODELS", str(small_checkpoint.parent))
+    small = spec_like("medsam", small_checkpoint)
+    monkeypatch.setattr(registry, "MODELS", {**registry.MODELS, "medsam": small})
+    segmenter = paper_segmenter("medsam", runtime="torch")
+    image = np.random.default_rng(0).integers(0, 255, (1, SMALL_INPUT, SMALL_INPUT), np.uint8)
+    boxes = np.array([[10.0, 20.0, 60.0, 80.0], [30.0, 5.0, 120.0, 50.0]])
+    embedding = segmenter.encode(image)
+    found = segmenter.decode(embedding, boxes)
+
+    network = build_network(SMALL_VIT, input_size=SMALL_INPUT)
+    network.load_state_dict(torch.load(small_checkpoint, weights_only=True))
+    network.eval()
+    with torch.inference_mode():
+        corners = torch.from_numpy(boxes - np.array([0, 0, 1, 1])).float()  # of the outer voxels' centres
+        sparse, dense = network.prompt_encoder(points=None, boxes=corners, masks=None)
+        span = image[0].astype(np.float32) - image.min()
+        colour = torch.from_numpy(np.repeat((span / span.max())[None], 3, axis=0))[None]
+        low, iou = network.mask_decoder(
+            image_embeddings=network.image_encoder(colour),
+            image_pe=network.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=True,
+        )
+        masks = torch.nn.functional.interpolate(low, (SMALL_INPUT, SMALL_INPUT), mode="bilinear")
+    best = masks[torch.arange(len(boxes)), iou.argmax(dim=1)].numpy()
+    np.testing.assert_allclose(found.logits, best, atol=2e-3 * np.abs(best).max())
+    np.testing.assert_allclose(found.predicted_iou, iou.max(dim=1).values.numpy(), atol=1e-3)
+    assert segmenter.mask_rule is MaskRule.BEST_OF_THREE
+    # The platform's own MedSAM gives another one: the first.
+    assert not np.allclose(found.logits, small_medsam.decode(embedding, boxes).logits, atol=1e-2)
 
 
 @pytest.mark.slow
