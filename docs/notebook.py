@@ -213,13 +213,19 @@ for row in client.evaluations(project.id):
 client.download_report(project.id, folder / "report.html")
 client.download_scores(project.id, folder / "scores.csv")
 
-export = client.create_export(project.id, name="Notebook")
-while export.state not in ("done", "failed"):
-    time.sleep(0.5)
-    export = client.export(export.id)
+preview = client.preview_export(project.id)
+print(f"into the dataset: {', '.join(preview.cases)}; left out: {dict(preview.left_out)}")
+export = client.wait_for_export(client.create_export(project.id, name="Notebook").id)
 client.download_export(export.id, folder / "dataset.zip")
+client.download_export_part(export.id, "boxes-csv", folder / "boxes.csv")
 print("projects:", ", ".join(one.name for one in client.projects()))
 print("volumes:", ", ".join(one.name for one in client.volumes(project.id)))
 print("datasets:", ", ".join(one.dataset_name for one in client.exports(project.id)))
 print(f"everything is in {folder}")
+
+# %% [markdown]
+# With more scans, references for the test, and a worker that trains (docs/trainings.md), `client.start_training(export.id)` and
+# `client.wait_for_training(...)` go on from here; `client.create_twin(...)` makes the dataset to compare with.
+
+# %%
 client.close()

@@ -13,20 +13,24 @@ from typer.testing import CliRunner
 
 from crowdmask import cli
 from crowdmask.core.boxes_file import read_boxes
+from crowdmask.core.dataset_layouts import read_published
 from crowdmask.core.errors import CrowdmaskError, ErrorCode, InvalidInput
 from crowdmask.core.labels import Label
 from crowdmask.core.nifti import read_label_map, write_mask, write_volume
 from crowdmask.core.nnunet import check_dataset
 from crowdmask.core.phantom import AORTA, LIVER, SPLEEN, abdominal_phantom
 from crowdmask.core.simulate import Rule, ideal_boxes
+from crowdmask.core.study_report import write_report
 from crowdmask.core.tracks import boxes_by_slice
 from crowdmask.core.training import TrainingSettings
 from crowdmask.core.volume import Grid
 from crowdmask_ml import registry
 from crowdmask_ml.models.sam import build_network
 from crowdmask_ml.nnunet import runs
+from crowdmask_ml.reproduction.cases import Plan, Simulation
 from crowdmask_ml.reproduction.pairs import REFERENCE, PairCase, trained_tables, write_pairs
 from crowdmask_ml.reproduction.segmenters import SobelSegmenter, model_folder, paper_segmenter, with_edges
+from crowdmask_ml.reproduction.study import StudyProgress, study_cases
 from crowdmask_ml.segmenter import MaskRule, Segmenter
 from tests.conftest import missing
 from tests.fake_nnunet import FakeNnunet
@@ -235,6 +239,21 @@ def test_nnunet_is_trained_on_what_people_boxed_and_tested_on_a_volume_that_nobo
     again = _reproduce(tmp_path, *wanted)
     assert _table(again, "table4") == _table(found, "table4")
     assert len(fake.commands) == 2 * len(one_arm)
+
+
+def test_the_experiment_can_be_run_from_python(challenge: Path, tmp_path: Path) -> None:
+    dataset = read_published(challenge)
+    told: list[str] = []
+    plan = Plan(dataset.labels, Simulation(miss_inner=0.5), [], tmp_path / "out")
+    study = study_cases(
+        plan, dataset, dataset.cases[:2], StudyProgress(watch=lambda what, done, total: told.append(what))
+    )
+    report = study.report()
+    assert [one.case for one in report.boxes if one.label == "spleen"] == told == ["img0001", "img0002"]
+    assert all(0 < one.coverage < 1 for one in report.boxes)
+    assert (report.tables, report.left_out) == ([], [])
+    write_report(tmp_path / "out", report)
+    assert (tmp_path / "out" / "report.md").is_file()
 
 
 @pytest.mark.slow

@@ -1,8 +1,7 @@
 """``crowdmask reproduce``: the paper's experiment on a published dataset, and its tables from scores that are there."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,34 +11,16 @@ import typer
 from crowdmask.cli.options import program
 from crowdmask.console import AsJson, check_folder, print_json, writing
 from crowdmask.core.completion import Completion
-from crowdmask.core.errors import CrowdmaskError, ErrorCode, InvalidInput, NotFound
+from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.simulate import Rule
 from crowdmask.core.training import Configuration, TrainingSettings
 
 if TYPE_CHECKING:
     from crowdmask.core.dataset_layouts import PublishedCase, PublishedDataset
     from crowdmask.core.labels import Label
-    from crowdmask.core.paper_tables import PaperTable
-    from crowdmask.core.study import BoxesResult, LabelResult
-    from crowdmask.core.study_report import LeftOut
     from crowdmask.core.windowing import Window
-    from crowdmask_ml.reproduction.cases import Plan, Watch
+    from crowdmask_ml.reproduction.study import StudyProgress
     from crowdmask_ml.segmenter import Segmenter
-
-
-@dataclass
-class Run:
-    """What came of the cases so far; ``conditions``: what is run on what, for people."""
-
-    conditions: dict[str, str]
-    notes: list[str] = field(default_factory=list)
-    boxes: "list[BoxesResult]" = field(default_factory=list)
-    results: "list[LabelResult]" = field(default_factory=list)
-    left_out: "list[LeftOut]" = field(default_factory=list)
-    trained: "list[PaperTable]" = field(default_factory=list)
-    made: int = 0
-    kept: int = 0
-    without_image: int = 0
 
 
 def reproduce(
@@ -142,8 +123,8 @@ def reproduce(
 
     What is there with equal provenance is not computed again, so the command may be stopped and repeated.
     """
-    import crowdmask
-    from crowdmask.core import study, study_report
+    from crowdmask.core import study_report
+    from crowdmask_ml.reproduction.study import Study, compare_by_nnunet, study_cases
 
     if dataset is None and not scores:
         raise InvalidInput(
@@ -166,7 +147,7 @@ def reproduce(
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     check_folder(out, wanted_for=out)
-    run = Run({"crowdmask": crowdmask.__version__})
+    found = Study()
     if dataset is not None:
         from crowdmask.core.dataset_layouts import read_published
         from crowdmask_ml.reproduction.cases import Plan, Prompts, Simulation
@@ -189,17 +170,14 @@ def reproduce(
             out=out,
         )
         tested = {one.name for one in _cases(published, test_case)} if test_case else set()
-        run = _run(plan, published, cases)
+        with _bars(len(cases)) as progress:
+            found = study_cases(plan, published, cases, progress)
         if nnunet or train:
-            run.trained += _compare_by_nnunet(
-                plan, published, cases, run, tested, settings if train else None
-            )
-    tables = [
-        *(study.paper_results(run.results, study.complete_cases(run.boxes)) if run.results else []),
-        *run.trained,
-        *given_tables,
-    ]
-    report = study_report.StudyReport(run.conditions, run.notes, tables, run.boxes, run.results, run.left_out)
+            with _bars(None) as progress:
+                compare_by_nnunet(
+                    plan, published, cases, found, tested, settings if train else None, progress
+                )
+    report = found.report(given_tables)
     with writing(out):
         study_report.write_report(out, report)
     for note in report.notes:
@@ -208,155 +186,7 @@ def reproduce(
         print_json({"out": str(out.absolute()), **study_report.report_json(report)})
         return
     typer.echo(study_report.report_markdown(report))
-    typer.echo(f"written to {out}; masks made {run.made}, kept {run.kept}")
-
-
-def _run(plan: "Plan", dataset: "PublishedDataset", cases: "Sequence[PublishedCase]") -> Run:
-    """Every case; one that cannot be used is left out and does not stop a hundred others."""
-    from crowdmask.core.study_report import LeftOut
-    from crowdmask_ml.reproduction.cases import run_case
-
-    run = Run(_conditions(plan, dataset))
-    with _bars(len(cases)) as (next_case, watch):
-        for case in cases:
-            try:
-                result = run_case(plan, case, watch)
-            except CrowdmaskError as error:
-                if (
-                    not isinstance(error, InvalidInput | NotFound)
-                    and error.code is not ErrorCode.GRID_MISMATCH
-                ):
-                    raise
-                run.left_out.append(LeftOut(case.name, error.code, str(error)))
-            else:
-                run.boxes += result.boxes
-                run.results += result.results
-                run.made += result.made
-                run.kept += result.kept
-                run.without_image += case.image is None
-            next_case()
-    if len(run.left_out) == len(cases):
-        first = run.left_out[0]
-        raise InvalidInput(
-            first.code, f"Nothing could be made of any of {len(cases)} cases; {first.case}: {first.reason}"
-        )
-    run.conditions["cases"] = str(len(cases) - len(run.left_out))
-    run.notes += _notes(plan, run)
-    return run
-
-
-def _compare_by_nnunet(
-    plan: "Plan",
-    dataset: "PublishedDataset",
-    cases: "Sequence[PublishedCase]",
-    run: Run,
-    tested: set[str],
-    settings: TrainingSettings | None,
-) -> "list[PaperTable]":
-    """Write the datasets of the comparison; with ``settings`` train on each, and make tables 4 and 5."""
-    from crowdmask.core.study import complete_cases
-    from crowdmask_ml.reproduction.cases import mask_paths
-    from crowdmask_ml.reproduction.pairs import PairCase, predictions_of, trained_tables, write_pairs
-
-    # A volume without boxes of its own can still be tested on.
-    unboxed = {one.case for one in run.left_out if one.code is ErrorCode.BOXES_FILE_INVALID}
-    unusable = {one.case for one in run.left_out} - unboxed
-    pairs = [
-        PairCase(
-            case.name,
-            is_test,
-            case.image,
-            case.volume_index,
-            case.reference,
-            mask_paths(plan, case.name),
-        )
-        for case in cases
-        if case.image is not None
-        and case.reference is not None
-        and case.name not in unusable
-        and ((is_test := _is_test(case, tested)) or case.name not in unboxed)
-    ]
-    folder = plan.out / "nnunet"
-    folder.mkdir(exist_ok=True)
-    written = write_pairs(
-        folder,
-        pairs,
-        plan.labels,
-        merged=plan.merged,
-        modality=dataset.modality,
-        complete=complete_cases(run.boxes),
-    )
-    run.notes.append(
-        f"{len(written)} nnU-Net datasets are in nnunet/. In those of masks slices without a box are background, as in the "
-        "paper, although nobody said that the organ is not there."
-    )
-    if settings is None:
-        return []
-    with _bars(len(written)) as (next_dataset, watch):
-        predicted = []
-        for one in written:
-            made = predictions_of(one, plan.out / "trainings", settings, watch=lambda what: watch(what, 0, 1))
-            predicted.append((one, made))
-            next_dataset()
-    return trained_tables(predicted, settings)
-
-
-def _is_test(case: "PublishedCase", named: set[str]) -> bool:
-    """Whether nnU-Net is tested on it: those that were named, else those of the layout."""
-    from crowdmask.core.nnunet_layout import Split
-
-    return case.name in named if named else case.split is Split.TEST
-
-
-def _conditions(plan: "Plan", dataset: "PublishedDataset") -> dict[str, str]:
-    import crowdmask
-    from crowdmask_ml.reproduction.cases import Prompts
-
-    if isinstance(plan.boxes, Prompts):
-        boxes = "drawn by people, imported from OpenLabeling"
-    else:
-        chosen = plan.boxes
-        boxes = (
-            f"simulated by the rule {chosen.rule}, error {chosen.jitter_mm or 0:g} mm, missing inside "
-            f"{chosen.miss_inner:g} and at each end {chosen.miss_ends:g}, every {chosen.every}, seed {chosen.seed}"
-        )
-    models = [f"{one.name} ({one.runtime}, {one.mask_rule}, {one.preprocessing})" for one in plan.segmenters]
-    return {
-        "crowdmask": crowdmask.__version__,
-        "dataset": dataset.folder.name,
-        "layout": dataset.layout.value,
-        "labels": ", ".join(label.name for label in plan.labels),
-        "boxes": boxes,
-        "models": "; ".join(models) or "none",
-        "window": "by volume" if plan.window is None else f"{plan.window.low:g} to {plan.window.high:g}",
-    }
-
-
-def _notes(plan: "Plan", run: Run) -> list[str]:
-    from crowdmask_ml.reproduction.cases import Simulation
-
-    notes = []
-    if isinstance(plan.boxes, Simulation):
-        notes.append(
-            "The boxes derive from the reference itself: this checks the pipeline and compares ways, it is no evidence of "
-            "how well people annotate."
-        )
-    if run.without_image:
-        notes.append(
-            f"Of {run.without_image} cases the image is missing: no mask was made of them and nothing scored; only boxes, "
-            "and masks that are there, were looked at."
-        )
-    if not run.results:
-        notes.append(
-            "Dice needs an image and a reference of the same case; there was none, so there are no tables 2 and 3."
-        )
-    if run.left_out:
-        notes.append(f"{len(run.left_out)} cases were left out, each with its reason.")
-    if any(one.name == "litemedsam" for one in plan.segmenters):
-        notes.append(
-            "LiteMedSAM may have been trained on public data like this: read the differences, not the levels."
-        )
-    return notes
+    typer.echo(f"written to {out}; masks made {found.made}, kept {found.kept}")
 
 
 def _segmenters(names: Sequence[str], *, sobel: bool, runtime: str) -> "list[Segmenter]":
@@ -424,19 +254,20 @@ def _folder(path: Path) -> Path:
 
 
 @contextmanager
-def _bars(cases: int) -> Iterator[tuple[Callable[[], None], "Watch"]]:
-    """Two progress bars on a terminal, of the cases and of what is being made; elsewhere nothing."""
+def _bars(steps: int | None) -> "Iterator[StudyProgress]":
+    """Two progress bars on a terminal, of the cases (or datasets) and of what is being made; elsewhere nothing."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from crowdmask.cli.options import news
+    from crowdmask_ml.reproduction.study import StudyProgress
 
     console = news()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        whole = progress.add_task("cases", total=cases)
+        whole = progress.add_task("cases", total=steps)
         current = progress.add_task("", total=None)
 
         def watch(what: str, done: int, total: int) -> None:
             progress.update(current, description=what, completed=done, total=total)
 
-        yield lambda: progress.advance(whole), watch
+        yield StudyProgress(lambda: progress.advance(whole), watch)

@@ -16,6 +16,17 @@ from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
+from crowdmask.client.datasets import Datasets
+from crowdmask.client.training_views import (
+    DatasetPairView,
+    EpochView,
+    LabelDiceView,
+    TrainingDetailsView,
+    TrainingResultView,
+    TrainingStepView,
+    TrainingView,
+)
+from crowdmask.client.trainings import Trainings
 from crowdmask.client.transport import Progress, Transport
 from crowdmask.client.views import (
     AgreementView,
@@ -23,6 +34,7 @@ from crowdmask.client.views import (
     AssignmentView,
     ComparedView,
     EvaluationView,
+    ExportPreviewView,
     ExportView,
     MaskView,
     MeanView,
@@ -37,12 +49,10 @@ from crowdmask.client.views import (
     annotation_of,
     assignment_of,
     compared_of,
-    export_of,
     project_of,
     summary_of,
     volume_of,
 )
-from crowdmask.core.dataset_choice import DatasetChoice
 from crowdmask.core.ids import new_id
 from crowdmask.core.operations import Operation
 
@@ -52,8 +62,12 @@ __all__ = [
     "AssignmentView",
     "Client",
     "ComparedView",
+    "DatasetPairView",
+    "EpochView",
     "EvaluationView",
+    "ExportPreviewView",
     "ExportView",
+    "LabelDiceView",
     "MaskView",
     "MeanView",
     "ProjectLabel",
@@ -62,11 +76,15 @@ __all__ = [
     "ReferenceView",
     "SaveView",
     "ScoreSetView",
+    "TrainingDetailsView",
+    "TrainingResultView",
+    "TrainingStepView",
+    "TrainingView",
     "VolumeView",
 ]
 
 
-class Client:
+class Client(Datasets, Trainings):
     """One account at one server; a context manager.
 
     Args:
@@ -253,28 +271,6 @@ class Client:
 
     # ---- results ----
 
-    def create_export(
-        self, project_id: UUID, *, name: str | None = None, choice: DatasetChoice | None = None
-    ) -> ExportView:
-        """Freeze what the choice gives (None: the first answers, of complete volumes) as an nnU-Net v2 dataset.
-
-        Raises:
-            InvalidInput: ``export_empty``, ``option_invalid``.
-        """
-        form = {"name": name, "choice": (choice or DatasetChoice()).to_json()}
-        return export_of(self._transport.post(f"/projects/{project_id}/exports", form))
-
-    def export(self, export_id: UUID) -> ExportView:
-        return export_of(self._transport.get(f"/exports/{export_id}"))
-
-    def exports(self, project_id: UUID) -> list[ExportView]:
-        """The datasets of a project."""
-        return [export_of(found) for found in self._transport.get(f"/projects/{project_id}/exports")]
-
-    def download_export(self, export_id: UUID, path: Path) -> None:
-        """Write the dataset as a zip to ``path``."""
-        self._transport.download(f"/exports/{export_id}/download", path)
-
     def evaluate(self, project_id: UUID) -> int:
         """Ask for the evaluation of all masks that have a reference; how many there were to do."""
         return int(self._transport.post(f"/projects/{project_id}/evaluations")["jobs"])
@@ -290,6 +286,14 @@ class Client:
             )
             for row in self._transport.get(f"/projects/{project_id}/evaluations")["rows"]
         ]
+
+    def download_score_table(
+        self, project_id: UUID, path: Path, *, of: str = "masks", score: str = "volume_dice"
+    ) -> None:
+        """Write one score of a set as CSV to ``path``, a line per volume and a column per label: what ``crowdmask compare``
+        and ``core.compare`` read."""
+        asked = urlencode({"of": of, "score": score})
+        self._transport.download(f"/projects/{project_id}/evaluations/table?{asked}", path)
 
     def compare_masks(self, project_id: UUID) -> int:
         """Have the masks of people compared who submitted the same task; how many pairs there were to do."""

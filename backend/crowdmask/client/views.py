@@ -1,5 +1,6 @@
 """What the server tells, as values: each class is a view of one of its objects, read from the JSON of an answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -91,14 +92,33 @@ class MaskView:
 
 
 @dataclass(frozen=True)
+class ExportPreviewView:
+    """What a dataset would hold. ``left_out``: why, by the volume's name; ``dropped_labels``: why, by label; ``problem``:
+    why it cannot be split as chosen."""
+
+    cases: tuple[str, ...]
+    test_cases: tuple[str, ...]
+    labels: tuple[str, ...]
+    left_out: Mapping[str, str]
+    dropped_labels: Mapping[str, str]
+    masks_to_make: int
+    problem: str | None
+
+
+@dataclass(frozen=True)
 class ExportView:
+    """A dataset. ``state``: making, queued, running, done or failed; ``parts``: what can be downloaded alone once it is
+    done."""
+
     id: UUID
+    version: int
     dataset_name: str
     state: str
     progress: float
     error: str | None
     cases: tuple[str, ...]
     test_cases: tuple[str, ...]
+    parts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -227,12 +247,26 @@ def annotation_of(found: Any) -> AnnotationView:
 def export_of(found: Any) -> ExportView:
     return ExportView(
         id=UUID(found["id"]),
+        version=found["version"],
         dataset_name=found["dataset_name"],
         state=found["state"],
         progress=found["progress"],
         error=found["error"],
         cases=tuple(found["cases"]),
         test_cases=tuple(found["test_cases"]),
+        parts=tuple(found["parts"]),
+    )
+
+
+def preview_of(found: Any) -> ExportPreviewView:
+    return ExportPreviewView(
+        cases=tuple(found["cases"]),
+        test_cases=tuple(found["test_cases"]),
+        labels=tuple(found["labels"]),
+        left_out={one["volume_name"]: one["reason"] for one in found["left_out"]},
+        dropped_labels={one["label"]: one["reason"] for one in found["dropped_labels"]},
+        masks_to_make=found["masks_to_make"],
+        problem=found["problem"],
     )
 
 

@@ -14,14 +14,19 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crowdmask.client import Client, ExportView
 from crowdmask.core import nifti
+from crowdmask.core.dataset_choice import Twin
+from crowdmask.core.errors import Corrupt, InvalidInput
 from crowdmask.core.lifecycle import AnnotationState, AssignmentState, JobState, VolumeState
 from crowdmask.core.volume import Grid
 from crowdmask.exports.archive import FolderArchive
+from crowdmask.exports.queries import export_key
 from crowdmask.infra.storage import LocalStorage
 from crowdmask.models import Account, Export, Job, JobKind, Label, Project, Queue, Role, Segmentation
 from crowdmask_worker.runner import Runner
 from tests import factories
+from tests.api.progress.live import serving
 from tests.api.server import AppServer, problem
 
 GRID = Grid(shape=(3, 10, 12), affine=np.array([[-2.0, 0, 0, 9], [0, -2, 0, 8], [0, 0, 3, 7], [0, 0, 0, 1]]))
@@ -360,3 +365,31 @@ def test_a_zip_of_more_files_than_the_old_format_counts_opens(tmp_path: Path) ->
         (folder / f"{number}").touch()
     with zipfile.ZipFile(io.BytesIO(_zip_bytes(folder))) as opened:
         assert len(opened.namelist()) == 2**16 + 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_python_client_looks_first_and_waits_for_a_dataset_and_its_twin(place: Place) -> None:
+    token = place.server.token(place.people["researcher"])
+
+    def record(made: ExportView, state: JobState, manifest_sha256: str | None) -> None:
+        with place.server.database.write() as session:
+            job = session.scalars(sa.select(Job).where(Job.idem_key == export_key(made.id))).one()
+            job.state, job.error_text = state, "No room."
+            session.get_one(Export, made.id).manifest_sha256 = manifest_sha256
+
+    with serving(place.server) as live, Client(live.address, token) as client:
+        preview = client.preview_export(place.project.id)
+        assert (preview.cases, preview.labels, preview.problem) == (("done",), ("liver",), None)
+        assert "open" in preview.left_out
+        made = client.create_export(place.project.id)
+        written = client.wait_for_export(
+            made.id, watch=lambda one: record(one, JobState.DONE, "ab" * 32), every_s=0
+        )
+        assert (written.state, written.version) == ("done", 1)
+        assert {"boxes-csv", "manifest"} <= set(written.parts)
+        with pytest.raises(InvalidInput, match="no reference mask"):
+            client.create_twin(written.id, Twin.REFERENCE)
+        twin = client.create_twin(written.id, Twin.COMPLETE)
+        record(twin, JobState.DEAD, None)
+        with pytest.raises(Corrupt, match="No room"):
+            client.wait_for_export(twin.id)

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,21 +58,21 @@ class Plan:
 
     Attributes:
         labels: that count.
-        merged: integers of a reference that are read as others.
         boxes: simulated or drawn.
         segmenters: none: no masks are made.
-        completions: of each model.
-        window: None: by volume.
         out: folder of boxes and masks.
+        completions: of each model.
+        merged: integers of a reference that are read as others.
+        window: None: by volume.
     """
 
     labels: tuple[Label, ...]
-    merged: Mapping[int, int]
     boxes: Simulation | Prompts
     segmenters: Sequence[Segmenter]
-    completions: Sequence[Completion]
-    window: Window | None
     out: Path
+    completions: Sequence[Completion] = tuple(Completion)
+    merged: Mapping[int, int] = field(default_factory=dict)
+    window: Window | None = None
 
 
 @dataclass(frozen=True)
