@@ -131,7 +131,8 @@ for index, organ in ORGANS.items():
 # ## Compare
 #
 # The paper's comparison: mean ± 1.96 · population standard deviation / sqrt(n), and a Wilcoxon signed-rank test over the same
-# slices. `crowdmask compare` does it for two CSV files.
+# slices. Slices of one scan are not independent, so such a p is too small; with several scans test over scans as well.
+# `crowdmask compare` does both for two CSV files.
 
 # %%
 

@@ -76,6 +76,9 @@ def test_equal_scores_have_no_p(tmp_path: Path) -> None:
         ("case,liver\nc1,0.5\nc2,good\n", "good"),
         ("case,remark\nc1,good\n", "no scores"),
         ("case,liver\n,0.5\n", "without a case"),
+        ("case,slice,liver\nc1,1,0.5\nc1,1,0.6\n", "slice 1"),
+        ("case,slice,liver\nc1,1.5,0.5\n", "whole numbers"),
+        ("case,slice,liver\nc1,1,0.5\n", "row per slice"),
     ],
 )
 def test_a_table_that_cannot_be_read_says_why(tmp_path: Path, content: str, word: str) -> None:
@@ -93,3 +96,33 @@ def test_tables_without_a_common_case_are_refused(tmp_path: Path) -> None:
     refused = CliRunner().invoke(cli.app, ["compare", str(a), str(b)])
     assert isinstance(refused.exception, CrowdmaskError)
     assert refused.exception.code is ErrorCode.SCORES_INVALID
+
+
+def test_rows_of_slices_are_paired_by_case_and_slice_and_the_scans_are_tested_beside_them(
+    tmp_path: Path,
+) -> None:
+    """The p over slices is too small: the command says so, and gives the one over scans."""
+    rng = np.random.default_rng(3)
+    rows = [(f"c{case}", z, dice) for case in range(6) for z, dice in enumerate(rng.uniform(0.5, 0.9, 20))]
+    change = {f"c{case}": by for case, by in enumerate((0.1, 0.11, 0.12, 0.13, -0.02, -0.04))}
+    better = [(case, z, dice + change[case]) for case, z, dice in rows]
+    for name, listed in (("a", rows), ("b", [*reversed(better), ("c9", 0, 0.5)])):
+        lines = ["case,slice,liver_dice", *(f"{case},{z},{dice}" for case, z, dice in listed)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines), encoding="utf-8")
+    arguments = ["compare", str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]
+    result = CliRunner().invoke(cli.app, [*arguments, "--json"], catch_exceptions=False)
+    said = json.loads(result.stdout)
+    assert "not independent" in said["warning"]
+    assert "1 of 121 slices" in result.stderr
+    liver = said["columns"]["liver_dice"]
+    left, right = (np.array([dice for _, _, dice in listed]) for listed in (rows, better))
+    assert (liver["pairs"], liver["a"]["mean"]) == (120, pytest.approx(left.mean()))
+    assert liver["p"] == pytest.approx(stats.wilcoxon(left, right).pvalue)
+    means = [one.reshape(6, 20).mean(axis=1) for one in (left, right)]
+    assert liver["cases"]["pairs"] == 6
+    assert liver["cases"]["p"] == pytest.approx(stats.wilcoxon(*means).pvalue)
+    assert liver["p"] < 0.001 < 0.05 < liver["cases"]["p"]
+    shown = CliRunner().invoke(cli.app, arguments, catch_exceptions=False).stdout
+    assert "Over slices" in shown
+    assert "not independent" in shown
+    assert "Over cases" in shown

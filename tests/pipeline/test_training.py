@@ -217,7 +217,13 @@ def test_both_sides_of_a_comparison_are_trained_through_a_kill_and_compared_on_t
         rows = session.scalars(sa.select(TrainingScore)).all()
         compared = comparison_answer(
             *(
-                score_set(session, place.admin, project_id=place.project_id, key=f"training:{training_id}")
+                score_set(
+                    session,
+                    place.admin,
+                    project_id=place.project_id,
+                    key=f"training:{training_id}",
+                    with_slices=True,
+                )
                 for training_id in (crowd, reference)
             )
         )

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from crowdmask import jobs
 from crowdmask.accounts import audit
 from crowdmask.accounts.actor import Actor
+from crowdmask.annotations.agreement import record_box_agreements
 from crowdmask.annotations.errors import NotComplete, RevisionStale
 from crowdmask.annotations.policy import ClientTimes, check_batch, check_open, check_volume
 from crowdmask.annotations.queries import batches, document_of, own_annotation, reviewed_annotation
@@ -195,9 +196,11 @@ def submit(session: Session, actor: Actor, *, annotation_id: UUID, revision: int
         jobs.retry(session, job.id)
     if annotation.state in ANSWERED:
         return annotation
-    return _change(
+    submitted = _change(
         session, annotation, AnnotationState.SUBMITTED, submitted_revision=revision, submitted_at=now()
     )
+    record_box_agreements(session, submitted, task_id=own.assignment.task_id)
+    return submitted
 
 
 def reopen(session: Session, actor: Actor, *, annotation_id: UUID) -> Annotation:

@@ -1,4 +1,4 @@
-"""``crowdmask compare``: two tables of scores of the same cases, label by label."""
+"""``crowdmask compare``: two tables of scores of the same cases, or of their slices, label by label."""
 
 import math
 from collections.abc import Hashable
@@ -12,6 +12,8 @@ from crowdmask.console import AsJson, print_json, readable
 from crowdmask.core.errors import Conflict, ErrorCode
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from crowdmask.core.comparison import Compared
     from crowdmask.core.score_table import ScoreTable
     from crowdmask.core.statistics import Mean, Summary
@@ -24,47 +26,75 @@ def compare(
 ) -> None:
     """Compare two tables of scores: mean and 95 % interval of each column, and the p of a Wilcoxon signed-rank test.
 
-    Cases are matched by name and columns by heading; what only one of the files has is left out and said.
+    Cases are matched by name and columns by heading; what only one of the files has is left out and said. With a column
+    'slice' beside 'case' each row is one slice, matched by both; the test over cases then stands beside the one over slices.
     """
-    from crowdmask.core.comparison import compare_columns
+    from crowdmask.core.comparison import SLICES_NOT_INDEPENDENT, compare_columns, mean_of_cases
     from crowdmask.core.score_table import read_scores
 
     first, second = read_scores(readable(a)), read_scores(readable(b))
-    cases = [case for case in first.cases if case in set(second.cases)]
-    names = [name for name in first.columns if name in second.columns]
-    if not cases or not names:
-        missing = "case" if not cases else "column of scores"
+    if (first.slices is None) != (second.slices is None):
+        with_slices, without = (b, a) if first.slices is None else (a, b)
         raise Conflict(
             ErrorCode.SCORES_INVALID,
-            f"{a} and {b} have no {missing} in common.",
+            f"{with_slices} holds a row per slice and {without} a row per case.",
+            hint="Compare two files of the same kind.",
+        )
+    known = set(second.keys)
+    keys = [key for key in first.keys if key in known]
+    names = [name for name in first.columns if name in second.columns]
+    if not keys or not names:
+        what = "case" if first.slices is None else "slice of a case"
+        raise Conflict(
+            ErrorCode.SCORES_INVALID,
+            f"{a} and {b} have no {'column of scores' if keys else what} in common.",
             hint="Cases and columns are matched by their names, letter by letter.",
         )
     for path, table in ((a, first), (b, second)):
-        alone = [case for case in table.cases if case not in set(cases)]
-        alone += [name for name in table.columns if name not in names]
-        if alone:
-            program.note(f"only {path} has {', '.join(alone)}: left out")
-    found = compare_columns(_by_case(first, cases), _by_case(second, cases))
+        _say_what_is_left_out(path, table, keys, names)
+    rows_a, rows_b = (_by_key(table, keys) for table in (first, second))
+    found = compare_columns(rows_a, rows_b)
+    over_cases = None
+    if first.slices is not None:
+        cases = dict(zip(first.keys, first.cases, strict=True))
+        over_cases = compare_columns(*mean_of_cases(rows_a, rows_b, cases))
     if as_json:
-        print_json({"columns": {name: _json(one) for name, one in found.items()}})
+        columns = {
+            name: _json(one, None if over_cases is None else over_cases[name]) for name, one in found.items()
+        }
+        print_json({"columns": columns} | ({"warning": SLICES_NOT_INDEPENDENT} if over_cases else {}))
     else:
-        _print(found)
+        _print(found, over_cases)
 
 
-def _by_case(table: "ScoreTable", cases: list[str]) -> dict[str, dict[Hashable, float]]:
+def _say_what_is_left_out(path: Path, table: "ScoreTable", keys: list[Hashable], names: list[str]) -> None:
+    shared = set(keys)
+    alone = [key for key in table.keys if key not in shared]
+    columns = [name for name in table.columns if name not in names]
+    if alone and table.slices is not None:
+        columns.insert(0, f"{len(alone)} of {len(table.keys)} slices")
+    else:
+        columns[:0] = map(str, alone)
+    if columns:
+        program.note(f"only {path} has {', '.join(columns)}: left out")
+
+
+def _by_key(table: "ScoreTable", keys: list[Hashable]) -> dict[str, dict[Hashable, float]]:
     return {
-        name: dict(zip(cases, values.tolist(), strict=True)) for name, values in table.of_cases(cases).items()
+        name: dict(zip(keys, values.tolist(), strict=True)) for name, values in table.of_rows(keys).items()
     }
 
 
-def _json(found: "Compared") -> dict[str, Any]:
-    return {
+def _json(found: "Compared", over_cases: "Compared | None") -> dict[str, Any]:
+    """``over_cases``: of a column of slices, the same over the means of their cases."""
+    content = {
         "a": _summary_json(found.a),
         "b": _summary_json(found.b),
         "p": _defined(found.p),
         "p_holm": _defined(found.p_holm),
         "pairs": found.pairs,
     }
+    return content if over_cases is None else content | {"cases": _json(over_cases, None)}
 
 
 def _summary_json(found: "Summary") -> dict[str, float | int | None]:
@@ -83,13 +113,30 @@ def _defined(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _print(found: "dict[str, Compared]") -> None:
+def _print(found: "dict[str, Compared]", over_cases: "dict[str, Compared] | None") -> None:
     from rich.console import Console
+
+    from crowdmask.core.comparison import SLICES_NOT_INDEPENDENT
+
+    console = Console()
+    if over_cases is not None:
+        console.print(_printed(found, "Over slices"))
+        console.print(SLICES_NOT_INDEPENDENT)
+        console.print(
+            _printed(over_cases, "Over cases: the mean of each case's slices that both files define")
+        )
+    else:
+        console.print(_printed(found, None))
+
+
+def _printed(found: "dict[str, Compared]", title: str | None) -> "Table":
     from rich.table import Table
 
     table = Table(
+        title=title,
         caption="mean ± 1.96 · population sd / sqrt(n); p: Wilcoxon signed-rank, two-sided, cases without a "
         "difference dropped; Holm: corrected for the number of rows",
+        title_justify="left",
         caption_justify="left",
     )
     table.add_column("label")
@@ -104,7 +151,7 @@ def _print(found: "dict[str, Compared]") -> None:
             _p(one.p),
             _p(one.p_holm),
         )
-    Console().print(table)
+    return table
 
 
 def _mean_words(mean: "Mean") -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crowdmask.console import readable
+from crowdmask.core.comparison import SLICES_NOT_INDEPENDENT
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.paper_tables import Arm, PaperTable, complete_rows, paper_table
 from crowdmask.core.score_table import read_scores
@@ -32,16 +33,20 @@ def tables_of_scores(given: Sequence[str]) -> list[PaperTable]:
     for table, arms_of in sorted(files.items()):
         read = {name: read_scores(path) for name, path in arms_of.items()}
         first = next(iter(read.values()))
-        cases = [one for one in first.cases if all(one in other.cases for other in read.values())]
-        if not cases:
+        everywhere = set(first.keys).intersection(*(other.keys for other in read.values()))
+        keys = [one for one in first.keys if one in everywhere]
+        if not keys:
             raise InvalidInput(
-                ErrorCode.SCORES_INVALID, f"The files of table {table} have no case in common."
+                ErrorCode.SCORES_INVALID,
+                f"The files of table {table} have no case in common; with a column 'slice' in one, no slice.",
             )
-        arms: Sequence[Arm] = [Arm(name, one.of_cases(cases)) for name, one in read.items()]
-        note = f"{len(cases)} rows that all files have."
+        arms: Sequence[Arm] = [Arm(name, one.of_rows(keys)) for name, one in read.items()]
+        note = f"{len(keys)} rows that all files have."
         if table == "3":
             arms = complete_rows(arms)
             rows = len(next(iter(arms[0].columns.values()), ()))
-            note = f"{rows} of {len(cases)} slices on which every arm has every label; taken as independent."
+            note = (
+                f"{rows} of {len(keys)} slices on which every arm has every label. {SLICES_NOT_INDEPENDENT}"
+            )
         tables.append(paper_table(f"given{table}", titles[table], arms, note=note))
     return tables

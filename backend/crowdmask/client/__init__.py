@@ -324,6 +324,10 @@ class Client(Datasets, Trainings):
         """Write all scores of a set as CSV to ``path``, a line for each mask or prediction."""
         self._transport.download(f"/projects/{project_id}/evaluations/scores?{urlencode({'of': of})}", path)
 
+    def download_slices(self, project_id: UUID, path: Path, *, of: str = "masks") -> None:
+        """Write voxels and Dice of every slice of a set as CSV to ``path``, a line for each mask or prediction and slice."""
+        self._transport.download(f"/projects/{project_id}/evaluations/slices?{urlencode({'of': of})}", path)
+
     def download_report(
         self, project_id: UUID, path: Path, *, a: str = "masks", b: str | None = None
     ) -> None:

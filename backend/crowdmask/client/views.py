@@ -173,7 +173,11 @@ class MeanView:
 
 @dataclass(frozen=True)
 class ComparedView:
-    """One score of a label in two sets; ``label`` None: the mean over a volume's labels. ``p``: Wilcoxon signed-rank."""
+    """One score of a label in two sets; ``label`` None: the mean over a volume's labels. ``p``: Wilcoxon signed-rank.
+
+    ``slices``: the same over single slices, for scores that they have; slices of one volume are not independent, so its p is
+    too small.
+    """
 
     score: str
     label: str | None
@@ -182,6 +186,16 @@ class ComparedView:
     p: float | None
     p_holm: float | None
     pairs: int
+    slices: "SlicesView | None"
+
+
+@dataclass(frozen=True, slots=True)
+class SlicesView:
+    """A test over the ``pairs`` slices of ``volumes`` volumes that have a score in both sets."""
+
+    p: float | None
+    pairs: int
+    volumes: int
 
 
 def compared_of(found: Any) -> ComparedView:
@@ -193,6 +207,9 @@ def compared_of(found: Any) -> ComparedView:
         p=found["p"],
         p_holm=found["p_holm"],
         pairs=found["pairs"],
+        slices=None
+        if (test := found["slices"]) is None
+        else SlicesView(test["p"], test["pairs"], test["volumes"]),
     )
 
 

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.core.errors import Conflict, ErrorCode
+from crowdmask.core.slice_overlap import SliceOverlap, SliceRule
 from crowdmask.core.surfaces import Mask, Spacing, surface_distances
 
 
@@ -46,6 +47,7 @@ class Scores:
         predicted_voxels, reference_voxels: size of the two masks.
         slices_predicted, slices_reference, slices_either: slices with a voxel of the prediction, of the
             reference, of at least one of them.
+        slices: the voxels on each slice.
     """
 
     volume_dice: float
@@ -60,6 +62,7 @@ class Scores:
     slices_predicted: int
     slices_reference: int
     slices_either: int
+    slices: SliceOverlap
 
 
 def volume_dice(predicted: Mask, reference: Mask) -> float:
@@ -112,8 +115,7 @@ def score(predicted: Mask, reference: Mask, spacing: Spacing | None = None) -> S
     in_both = np.count_nonzero(predicted & reference, axis=(1, 2))
     sizes = in_predicted + in_reference
     either = sizes > 0
-    per_slice = np.full(len(sizes), np.nan)
-    np.divide(2.0 * in_both, sizes, out=per_slice, where=either)
+    slices = SliceOverlap.of(in_predicted, in_reference, in_both)
     n_predicted, n_reference = int(in_predicted.sum()), int(in_reference.sum())
     hd95_mm = nsd_2mm = float("nan")
     if spacing is not None:
@@ -121,8 +123,8 @@ def score(predicted: Mask, reference: Mask, spacing: Spacing | None = None) -> S
         hd95_mm, nsd_2mm = distances.hausdorff(), distances.surface_dice()
     return Scores(
         volume_dice=float(2.0 * in_both.sum() / sizes.sum()) if either.any() else float("nan"),
-        slice_dice=_mean(per_slice[in_predicted > 0]),
-        slice_dice_all=_mean(per_slice[either]),
+        slice_dice=_mean(slices.dice(SliceRule.PREDICTED)),
+        slice_dice_all=_mean(slices.dice(SliceRule.EITHER)),
         hd95_mm=hd95_mm,
         nsd_2mm=nsd_2mm,
         coverage=_share(int(in_reference[in_predicted > 0].sum()), n_reference),
@@ -132,6 +134,7 @@ def score(predicted: Mask, reference: Mask, spacing: Spacing | None = None) -> S
         slices_predicted=int(np.count_nonzero(in_predicted)),
         slices_reference=int(np.count_nonzero(in_reference)),
         slices_either=int(np.count_nonzero(either)),
+        slices=slices,
     )
 
 
@@ -166,7 +169,8 @@ def labels_present(labels: NDArray[Any]) -> set[int]:
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    return float(values.mean()) if values.size else float("nan")
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else float("nan")
 
 
 def _share(part: int, whole: int) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from crowdmask.core.csv_text import csv_text
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.markdown import inline
-from crowdmask.core.statistics import Mean, Values, compare, holm, mean
+from crowdmask.core.statistics import Mean, Values, compare, holm, mean, mean_of_defined
 
 ALL = "all"
 
@@ -98,11 +98,7 @@ def paper_table(
 
 def mean_over_labels(columns: Mapping[str, Values]) -> Values:
     """Row by row the mean of the labels that are defined there; NaN where none is."""
-    stacked = np.stack(list(columns.values()))
-    defined = ~np.isnan(stacked)
-    counts = defined.sum(axis=0)
-    total = np.where(defined, stacked, 0.0).sum(axis=0)
-    return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
+    return mean_of_defined(np.stack(list(columns.values())))
 
 
 def complete_rows(arms: Sequence[Arm]) -> tuple[Arm, ...]:

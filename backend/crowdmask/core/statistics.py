@@ -69,6 +69,13 @@ def mean(values: Values) -> Mean:
     return Mean(float(defined.mean()), ci, n, len(values) - n)
 
 
+def mean_of_defined(values: Values) -> Values:
+    """The mean over the first axis of what is defined there; NaN where nothing is."""
+    defined = ~np.isnan(values)
+    counts = defined.sum(axis=0)
+    return np.where(counts > 0, np.where(defined, values, 0.0).sum(axis=0) / np.maximum(counts, 1), np.nan)
+
+
 def bootstrap(values: Values, rng: np.random.Generator) -> tuple[float, float]:
     """Low and high end of the 95 % percentile bootstrap interval of the mean; NaN when nothing is defined."""
     defined = values[~np.isnan(values)]

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.core.errors import ErrorCode, NotFound
 from crowdmask.evaluations.schemas import EvaluationAnswer, EvaluationRow
 from crowdmask.evaluations.score_sets import Label as ScoreLabel
-from crowdmask.evaluations.score_sets import ScoredLabel, scores_of, volumes_of
+from crowdmask.evaluations.score_sets import ScoredLabel, scores_of, slices_of, volumes_of
 from crowdmask.evaluations.summary import label_means, origins
 from crowdmask.exports.queries import EXPORTS
 from crowdmask.models import (
@@ -22,6 +22,8 @@ from crowdmask.models import (
     ReferenceMask,
     Segmentation,
     Task,
+    Training,
+    TrainingScore,
     Volume,
 )
 from crowdmask.projects.policy import require_role
@@ -30,11 +32,15 @@ from crowdmask.segmentations.queries import VisibleMask, masks_of_project
 
 @dataclass(frozen=True)
 class ComparedMask:
-    """A mask of submitted work, its volume's reference if there is one, and how the two agree if that is known."""
+    """A mask of submitted work, its volume's reference if there is one, and how the two agree if that is known.
+
+    ``has_slices``: the evaluation says so slice by slice as well; those of earlier versions do not.
+    """
 
     mask: VisibleMask
     reference: ReferenceMask | None
     evaluation: Evaluation | None
+    has_slices: bool
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,13 @@ class EvaluationRequest:
     reference_affine_assumed: bool
 
 
-def compared_masks(session: Session, actor: Actor, *, project_id: UUID) -> list[ComparedMask]:
+def compared_masks(
+    session: Session, actor: Actor, *, project_id: UUID, with_slices: bool = False
+) -> list[ComparedMask]:
     """The masks of a project's submitted work that the actor sees, by volume name and label.
 
     An evaluation counts for the mask as it is now: one that was made again is not evaluated yet. Nor is one whose
-    evaluation is so old that scores are missing in it.
+    evaluation is so old that scores are missing in it. The slices of the evaluations are read only ``with_slices``.
     """
     masks = masks_of_project(session, actor, project_id=project_id)
     references = {
@@ -66,21 +74,23 @@ def compared_masks(session: Session, actor: Actor, *, project_id: UUID) -> list[
         )
     }
     made = {
-        (found.segmentation_id, found.mask_sha256, found.reference_id): found
-        for found in session.scalars(
-            sa.select(Evaluation)
+        (found.segmentation_id, found.mask_sha256, found.reference_id): (found, has_slices)
+        for found, has_slices in session.execute(
+            sa.select(Evaluation, Evaluation.slices.is_not(None))
             .join(ReferenceMask, ReferenceMask.id == Evaluation.reference_id)
             .join(Volume, Volume.id == ReferenceMask.volume_id)
             .where(Volume.project_id == project_id, Evaluation.reference_ml.is_not(None))
+            .options(*([undefer(Evaluation.slices)] if with_slices else []))
         )
     }
     compared = []
     for mask in masks:
         reference = references.get(mask.volume.id)
-        evaluation = None
+        found: tuple[Evaluation | None, bool] = (None, False)
         if reference is not None:
-            evaluation = made.get((mask.segmentation.id, mask.segmentation.mask_sha256, reference.id))
-        compared.append(ComparedMask(mask, reference, evaluation))
+            key = (mask.segmentation.id, mask.segmentation.mask_sha256, reference.id)
+            found = made.get(key, found)
+        compared.append(ComparedMask(mask, reference, *found))
     return compared
 
 
@@ -100,13 +110,30 @@ def evaluation_answer(session: Session, actor: Actor, *, project_id: UUID) -> Ev
         origins=origins(scored),
         pending=sum(row.evaluated_at is None for row in rows),
         without_reference=len(compared) - len(rows),
+        without_slices=sum(one.evaluation is not None and not one.has_slices for one in compared)
+        + sum(predictions_without_slices(session, project_id=project_id).values()),
     )
 
 
-def scored_masks(compared: Iterable[ComparedMask]) -> tuple[ScoredLabel, ...]:
-    """The scores of what is evaluated."""
+def predictions_without_slices(session: Session, *, project_id: UUID) -> dict[UUID, int]:
+    """By training: how many scores of kept predictions an earlier version made, which kept nothing slice by slice."""
+    rows = session.execute(
+        sa.select(TrainingScore.training_id, sa.func.count())
+        .join(Training, Training.id == TrainingScore.training_id)
+        .where(
+            Training.project_id == project_id,
+            TrainingScore.slices.is_(None),
+            TrainingScore.prediction_sha256.is_not(None),
+        )
+        .group_by(TrainingScore.training_id)
+    )
+    return dict(iter(rows))
+
+
+def scored_masks(compared: Iterable[ComparedMask], *, with_slices: bool = False) -> tuple[ScoredLabel, ...]:
+    """The scores of what is evaluated; ``with_slices``: they were read with them."""
     return tuple(
-        _scored(one, one.reference, one.evaluation)
+        _scored(one, one.reference, one.evaluation, with_slices=with_slices)
         for one in compared
         if one.reference is not None and one.evaluation is not None
     )
@@ -172,7 +199,9 @@ def _row(mask: VisibleMask, reference: ReferenceMask, found: Evaluation | None) 
     )
 
 
-def _scored(one: ComparedMask, reference: ReferenceMask, found: Evaluation) -> ScoredLabel:
+def _scored(
+    one: ComparedMask, reference: ReferenceMask, found: Evaluation, *, with_slices: bool
+) -> ScoredLabel:
     predicted_ml, reference_ml = volumes_of(found)
     return ScoredLabel(
         volume_id=one.mask.volume.id,
@@ -183,4 +212,5 @@ def _scored(one: ComparedMask, reference: ReferenceMask, found: Evaluation) -> S
         scores=scores_of(found),
         predicted_ml=predicted_ml,
         reference_ml=reference_ml,
+        slices=slices_of(found) if with_slices else None,
     )

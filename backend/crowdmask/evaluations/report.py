@@ -12,9 +12,17 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from crowdmask import __version__
+from crowdmask.core.comparison import SLICES_NOT_INDEPENDENT
 from crowdmask.evaluations import pictures
-from crowdmask.evaluations.schemas import ComparisonAnswer, ScoreMean, ScoreSummary, WorstCase
+from crowdmask.evaluations.schemas import (
+    ComparisonAnswer,
+    ScoreMean,
+    ScoreSummary,
+    SliceTestAnswer,
+    WorstCase,
+)
 from crowdmask.evaluations.score_sets import ScoreName, ScoreSet
+from crowdmask.evaluations.slices import SLICE_RULES
 from crowdmask.evaluations.summary import comparison_answer, label_score, summary_answer
 from crowdmask.evaluations.words import (
     ORIGIN_WORDS,
@@ -61,8 +69,8 @@ class ReportFacts:
     agreement: AgreementAnswer
 
 
-def html_report(facts: ReportFacts, a: ScoreSet, b: ScoreSet | None) -> str:
-    """The whole file.
+def html_report(facts: ReportFacts, a: ScoreSet, b: ScoreSet | None = None) -> str:
+    """The whole file; two sets are read with their slices.
 
     Raises:
         Conflict: ``scores_invalid`` when the two have no volume with the same label in common.
@@ -125,20 +133,38 @@ def _comparison(found: ComparisonAnswer) -> list[str]:
                 str(row.pairs),
                 escape(p_words(row.p)),
                 escape(p_words(row.p_holm)),
+                *([_over_slices(row.slices)] if name in SLICE_RULES else []),
                 str(row.only_a + row.only_b),
             ]
             for row in found.rows
             if row.score is name
         ]
-        heads = ("Organ", a, b, "Pairs", "p", "p (Holm)", "Scans in one set only")
+        over_slices = ("p over slices",) if name in SLICE_RULES else ()
+        heads = ("Organ", a, b, "Pairs", "p", "p (Holm)", *over_slices, "Scans in one set only")
         parts.append(_table(SCORE_WORDS[name], heads, rows, found.origins))
     parts.append(
         '<p class="note">Only scans with a score in both sets count. p: two-sided Wilcoxon signed-rank test over the pairs, '
-        "those without a difference dropped; Holm: corrected for the number of organs. Slices of one scan are not "
-        "independent, so no test is over slices. <i>Mean of the organs</i>: for each scan, of the organs that both sets have "
-        "a score for.</p>"
+        "those without a difference dropped; Holm: corrected for the number of organs. <i>Mean of the organs</i>: for each "
+        "scan, of the organs that both sets have a score for.</p>"
+        f'<p class="note"><i>p over slices</i>: the same test over all slices on which both sets have a Dice, with n slices. '
+        f"{SLICES_NOT_INDEPENDENT}{_scored_before(found.without_slices)}</p>"
     )
     return parts
+
+
+def _over_slices(test: SliceTestAnswer | None) -> str:
+    if test is None:
+        return "–"
+    return f"{escape(p_words(test.p))}<br><small>n = {test.pairs} slices of {test.volumes} scans</small>"
+
+
+def _scored_before(count: int) -> str:
+    if count == 0:
+        return ""
+    return (
+        f" {count} of the scores were made by an earlier version, which kept nothing slice by slice: their scans are in no test "
+        "over slices. Evaluate again to have them in."
+    )
 
 
 def _means(summary: ScoreSummary) -> str:

@@ -1,9 +1,12 @@
 """Masks against references: scores, their means, and tables to take along."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
+from sqlalchemy.orm import Session
 
+from crowdmask.accounts.actor import Actor
 from crowdmask.accounts.deps import CurrentActor
 from crowdmask.core.csv_text import csv_text
 from crowdmask.evaluations import queries, service, set_queries
@@ -16,8 +19,13 @@ from crowdmask.evaluations.schemas import (
     ScoreSetAnswer,
     ScoreSummary,
 )
-from crowdmask.evaluations.score_sets import ScoreName, score_rows, score_table
-from crowdmask.evaluations.summary import comparison_answer, summary_answer
+from crowdmask.evaluations.score_sets import (
+    ScoreName,
+    score_rows,
+    score_table,
+)
+from crowdmask.evaluations.slices import slice_rows, slice_rule, slice_table
+from crowdmask.evaluations.summary import comparison_answer, comparison_rows, summary_answer
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
 from crowdmask.web.state import Server
@@ -56,10 +64,19 @@ def compare_score_sets(
     project_id: UUID, a: str, b: str, session: ReadSession, actor: CurrentActor
 ) -> ComparisonAnswer:
     """Two sets of scores side by side, with a paired test per label and score."""
-    return comparison_answer(
-        set_queries.score_set(session, actor, project_id=project_id, key=a),
-        set_queries.score_set(session, actor, project_id=project_id, key=b),
-    )
+    return _comparison(session, actor, project_id, a, b)
+
+
+@router.get(
+    "/projects/{project_id}/evaluations/comparison/table",
+    response_class=Response,
+    **needs(Permission.EXPORTS),
+)
+def download_comparison(
+    project_id: UUID, a: str, b: str, session: ReadSession, actor: CurrentActor
+) -> Response:
+    """Two sets of scores side by side as CSV, a line per label and score."""
+    return _csv(csv_text(comparison_rows(_comparison(session, actor, project_id, a, b))), "comparison.csv")
 
 
 @router.get("/projects/{project_id}/evaluations/table", response_class=Response, **needs(Permission.EXPORTS))
@@ -69,9 +86,12 @@ def download_score_table(
     actor: CurrentActor,
     of: str = "masks",
     score: ScoreName = ScoreName.VOLUME_DICE,
+    each_slice: Annotated[bool, Query(description="A line per slice: slice_dice, slice_dice_all.")] = False,
 ) -> Response:
-    """One score as CSV: a line per volume, a column per label, as ``crowdmask compare`` reads it."""
-    found = set_queries.score_set(session, actor, project_id=project_id, key=of)
+    """One score as CSV: a line per volume or slice, a column per label, as ``crowdmask compare`` reads it."""
+    found = set_queries.score_set(session, actor, project_id=project_id, key=of, with_slices=each_slice)
+    if each_slice:
+        return _csv(slice_table(found.scored, slice_rule(score)).to_csv(), f"{score}-of-slices.csv")
     return _csv(score_table(found.scored, score).to_csv(), f"{score}.csv")
 
 
@@ -82,6 +102,15 @@ def download_scores(
     """All scores as CSV, a line per mask or prediction."""
     found = set_queries.score_set(session, actor, project_id=project_id, key=of)
     return _csv(csv_text(score_rows(found.scored)), "scores.csv")
+
+
+@router.get("/projects/{project_id}/evaluations/slices", response_class=Response, **needs(Permission.EXPORTS))
+def download_slices(
+    project_id: UUID, session: ReadSession, actor: CurrentActor, of: str = "masks"
+) -> Response:
+    """Voxels and Dice of every slice as CSV, a line per mask or prediction and slice."""
+    found = set_queries.score_set(session, actor, project_id=project_id, key=of, with_slices=True)
+    return _csv(csv_text(slice_rows(found.scored)), "slices.csv")
 
 
 @router.get(
@@ -125,13 +154,24 @@ def download_report(
         project_id=project_id,
         address=server.settings.base_url,
     )
-    first = set_queries.score_set(session, actor, project_id=project_id, key=a)
-    second = None if b is None else set_queries.score_set(session, actor, project_id=project_id, key=b)
+    sets = [
+        set_queries.score_set(session, actor, project_id=project_id, key=key, with_slices=b is not None)
+        for key in (a, b)
+        if key is not None
+    ]
     return Response(
-        html_report(facts, first, second),
+        html_report(facts, *sets),
         media_type="text/html; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="report.html"'},
     )
+
+
+def _comparison(session: Session, actor: Actor, project_id: UUID, a: str, b: str) -> ComparisonAnswer:
+    sets = [
+        set_queries.score_set(session, actor, project_id=project_id, key=key, with_slices=True)
+        for key in (a, b)
+    ]
+    return comparison_answer(*sets)
 
 
 def _csv(text: str, filename: str) -> Response:

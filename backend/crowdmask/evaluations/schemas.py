@@ -68,7 +68,9 @@ class LabelMeans(Answer):
 
 
 class EvaluationAnswer(Answer):
-    """``pending``: masks with a reference that are not evaluated yet; ``without_reference``: masks that have none.
+    """``pending``: masks with a reference that are not evaluated yet; ``without_reference``: masks that have none;
+    ``without_slices``: scores of masks and of trainings that an earlier version made, which kept nothing slice by slice:
+    they are made anew when one evaluates again.
 
     ``means`` are of what is evaluated, ``origins`` say who made the references behind them.
     """
@@ -78,6 +80,7 @@ class EvaluationAnswer(Answer):
     origins: list[ReferenceOrigin]
     pending: int
     without_reference: int
+    without_slices: int
 
 
 class ScoreSetName(Answer):
@@ -94,12 +97,33 @@ class ScoreSetAnswer(ScoreSetName):
     scores: int
 
 
+class PooledSlices(Answer):
+    """Mean and 95 % interval over all slices of all volumes, taken for independent as in the paper."""
+
+    mean: float | None
+    ci: float | None
+
+
+class SliceTestAnswer(Answer):
+    """Two sets slice by slice: ``p`` of a two-sided Wilcoxon signed-rank test over the ``pairs`` slices, of ``volumes``
+    volumes, where both have a Dice. Slices of one volume are not independent, so it is too small; it stands beside the
+    p over volumes.
+    """
+
+    a: PooledSlices
+    b: PooledSlices
+    p: float | None
+    pairs: int
+    volumes: int
+
+
 class ComparedLabel(Answer):
     """One score of a label in both sets, over the volumes that both have. ``label_name`` null: the mean over a volume's
     labels, of those that both sets define.
 
     ``p``: two-sided Wilcoxon signed-rank test over the ``pairs`` volumes where both are defined, those without a
     difference dropped; ``p_holm``: corrected for the number of labels; ``only_a``, ``only_b``: volumes left out.
+    ``slices``: the same over single slices; null for scores that a slice has none of, and where no slices were kept.
     """
 
     score: ScoreName
@@ -111,15 +135,18 @@ class ComparedLabel(Answer):
     pairs: int
     only_a: int
     only_b: int
+    slices: SliceTestAnswer | None
 
 
 class ComparisonAnswer(Answer):
-    """Two sets of scores side by side. Labels are matched by name."""
+    """Two sets of scores side by side. Labels are matched by name. ``without_slices``: scores of either set that an earlier
+    version made without slices; their volumes are in no test over slices."""
 
     a: ScoreSetName
     b: ScoreSetName
     origins: list[ReferenceOrigin]
     rows: list[ComparedLabel]
+    without_slices: int
 
 
 class VolumeDifference(Answer):

@@ -9,6 +9,7 @@ from uuid import UUID
 import numpy as np
 
 from crowdmask.core.score_table import ScoreTable
+from crowdmask.core.slice_overlap import SliceOverlap
 from crowdmask.core.statistics import Values
 from crowdmask.models import Evaluation, ReferenceOrigin, TrainingScore
 
@@ -42,6 +43,7 @@ class ScoredLabel:
         origin: who made the reference; None when that has been deleted since.
         scores: NaN where undefined.
         predicted_ml, reference_ml: volumes of the two masks.
+        slices: the voxels on each slice; None where they were not kept when it was scored, or were not read.
     """
 
     volume_id: UUID
@@ -52,6 +54,7 @@ class ScoredLabel:
     scores: Mapping[ScoreName, float]
     predicted_ml: float
     reference_ml: float
+    slices: SliceOverlap | None = None
 
 
 class ScoreSetKind(StrEnum):
@@ -80,6 +83,11 @@ class ScoreSet:
 def scores_of(row: Evaluation | TrainingScore) -> dict[ScoreName, float]:
     """A row's scores, NaN where they are null."""
     return {name: _number(getattr(row, name.value)) for name in ScoreName}
+
+
+def slices_of(row: Evaluation | TrainingScore) -> SliceOverlap | None:
+    """The voxels on each slice, of a row that was read with them."""
+    return None if row.slices is None else SliceOverlap.from_json(row.slices)
 
 
 def volumes_of(row: Evaluation | TrainingScore) -> tuple[float, float]:

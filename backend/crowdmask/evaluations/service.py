@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from crowdmask import jobs
 from crowdmask.accounts.actor import Actor
 from crowdmask.core.lifecycle import JobState
-from crowdmask.evaluations.queries import compared_masks
+from crowdmask.evaluations.queries import compared_masks, predictions_without_slices
 from crowdmask.exports.queries import EXPORTS
 from crowdmask.models import Evaluation, JobKind, Queue
 from crowdmask.projects.policy import require_role
@@ -25,7 +25,8 @@ _ENDED = (JobState.DONE, JobState.DEAD, JobState.CANCELLED)
 def request_evaluations(session: Session, actor: Actor, *, project_id: UUID) -> int:
     """Have every mask of submitted work compared with its volume's reference, unless that is done.
 
-    Asking again asks anew for what failed, and for nothing twice.
+    Asking again asks anew for what failed, and for nothing twice. What an earlier version scored without keeping the
+    slices is done again, predictions of trainings as well.
 
     Returns:
         How many jobs are under way.
@@ -36,25 +37,28 @@ def request_evaluations(session: Session, actor: Actor, *, project_id: UUID) -> 
     require_role(session, actor, project_id, *EXPORTS)
     under_way = 0
     for one in compared_masks(session, actor, project_id=project_id):
-        if one.reference is None or one.evaluation is not None:
+        if one.reference is None or (one.evaluation is not None and one.has_slices):
             continue
         made = one.mask.segmentation
-        job = jobs.enqueue(
-            session,
-            JobKind.EVALUATE,
-            {
-                "segmentation_id": str(made.id),
-                "mask_sha256": made.mask_sha256,
-                "reference_id": str(one.reference.id),
-            },
-            idem_key=f"evaluate:{made.id}:{made.mask_sha256[:16]}:{one.reference.id}",
-            queue=Queue.CPU,
-            project_id=project_id,
-        )
-        if job.state in _ENDED:
-            jobs.retry(session, job.id)
+        payload = {
+            "segmentation_id": str(made.id),
+            "mask_sha256": made.mask_sha256,
+            "reference_id": str(one.reference.id),
+        }
+        _ask(session, project_id, payload, f"evaluate:{made.id}:{made.mask_sha256[:16]}:{one.reference.id}")
+        under_way += 1
+    for training_id in predictions_without_slices(session, project_id=project_id):
+        _ask(session, project_id, {"training_id": str(training_id)}, f"slices:{training_id}")
         under_way += 1
     return under_way
+
+
+def _ask(session: Session, project_id: UUID, payload: dict[str, str], idem_key: str) -> None:
+    job = jobs.enqueue(
+        session, JobKind.EVALUATE, payload, idem_key=idem_key, queue=Queue.CPU, project_id=project_id
+    )
+    if job.state in _ENDED:
+        jobs.retry(session, job.id)
 
 
 def record_evaluation(
@@ -93,6 +97,7 @@ def record_evaluation(
     evaluation.slices_reference = scores.slices_reference
     evaluation.predicted_ml = scores.predicted_voxels * voxel_mm3 / MM3_PER_ML
     evaluation.reference_ml = scores.reference_voxels * voxel_mm3 / MM3_PER_ML
+    evaluation.slices = scores.slices.to_json()
     session.flush()
     return evaluation
 

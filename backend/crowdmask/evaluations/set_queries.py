@@ -4,7 +4,7 @@ from collections import Counter
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.core.clock import utc_now
@@ -19,6 +19,7 @@ from crowdmask.evaluations.score_sets import (
     ScoreSet,
     ScoreSetKind,
     scores_of,
+    slices_of,
     volumes_of,
 )
 from crowdmask.exports.queries import EXPORTS
@@ -32,10 +33,14 @@ _ALL_MASKS = "masks"
 _TRAINING = "training"
 
 
-def score_set(session: Session, actor: Actor, *, project_id: UUID, key: str) -> ScoreSet:
+def score_set(
+    session: Session, actor: Actor, *, project_id: UUID, key: str, with_slices: bool = False
+) -> ScoreSet:
     """The scores that are called ``masks`` (of all submitted work), ``masks:<account id>`` (of one person's),
     ``training:<training id>`` (predictions of a training for the volumes of its test set) or, of one that has several,
     ``training:<training id>:<configuration>``.
+
+    ``with_slices``: also the voxels of each slice, which are long.
 
     Raises:
         NotFound, NotAllowed: the actor is neither admin nor researcher of the project, or it has no such set.
@@ -43,15 +48,17 @@ def score_set(session: Session, actor: Actor, *, project_id: UUID, key: str) -> 
     require_role(session, actor, project_id, *EXPORTS)
     kind, _, named = key.partition(":")
     if key == _ALL_MASKS or (kind == _ALL_MASKS and _is_id(named)):
-        compared = compared_masks(session, actor, project_id=project_id)
+        compared = compared_masks(session, actor, project_id=project_id, with_slices=with_slices)
         if key == _ALL_MASKS:
-            return ScoreSet(key, ScoreSetKind.MASKS, None, scored_masks(compared))
+            scored = scored_masks(compared, with_slices=with_slices)
+            return ScoreSet(key, ScoreSetKind.MASKS, None, scored)
         compared = [one for one in compared if one.mask.annotator.id == UUID(named)]
         if compared:
             name = compared[0].mask.annotator.name
-            return ScoreSet(key, ScoreSetKind.PERSON, name, scored_masks(compared))
+            scored = scored_masks(compared, with_slices=with_slices)
+            return ScoreSet(key, ScoreSetKind.PERSON, name, scored)
     elif kind == _TRAINING:
-        found = _training_set(session, project_id, key)
+        found = _training_set(session, project_id, key, with_slices=with_slices)
         if found is not None:
             return found
     raise NotFound(
@@ -105,7 +112,7 @@ def _is_id(text: str) -> bool:
     return True
 
 
-def _training_set(session: Session, project_id: UUID, key: str) -> ScoreSet | None:
+def _training_set(session: Session, project_id: UUID, key: str, *, with_slices: bool) -> ScoreSet | None:
     """A training's scores that are called so; None where there are none."""
     _, named, *_ = (*key.split(":"), "")
     if not _is_id(named):
@@ -119,14 +126,13 @@ def _training_set(session: Session, project_id: UUID, key: str) -> ScoreSet | No
     for configuration in (settings.result, *settings.configurations):
         if key == score_key(training, configuration):
             name = score_name(training, configuration)
-            return ScoreSet(
-                key, ScoreSetKind.TRAINING, name, _predictions(session, training, configuration, name)
-            )
+            scored = _predictions(session, training, configuration, name, with_slices=with_slices)
+            return ScoreSet(key, ScoreSetKind.TRAINING, name, scored)
     return None
 
 
 def _predictions(
-    session: Session, training: Training, configuration: Configuration | None, name: str
+    session: Session, training: Training, configuration: Configuration | None, name: str, *, with_slices: bool
 ) -> tuple[ScoredLabel, ...]:
     """A dataset numbers its labels anew; here they have the numbers of the project, as far as it still has them."""
     rows = session.execute(
@@ -141,6 +147,7 @@ def _predictions(
         .outerjoin(ReferenceMask, ReferenceMask.volume_id == Volume.id)
         .where(TrainingScore.training_id == training.id, TrainingScore.configuration == configuration)
         .order_by(Volume.name, TrainingScore.label_index)
+        .options(*([undefer(TrainingScore.slices)] if with_slices else []))
     )
     return tuple(
         ScoredLabel(
@@ -152,6 +159,7 @@ def _predictions(
             scores=scores_of(row),
             predicted_ml=volumes_of(row)[0],
             reference_ml=volumes_of(row)[1],
+            slices=slices_of(row) if with_slices else None,
         )
         for row, volume_name, origin, index in rows
     )

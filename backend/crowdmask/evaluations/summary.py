@@ -5,15 +5,25 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from crowdmask.core.comparison import Compared, compare_columns, mean_of_columns
+from crowdmask.core.comparison import (
+    SLICES_NOT_INDEPENDENT,
+    Compared,
+    SliceTest,
+    compare_columns,
+    compare_mean_slices,
+    compare_slices,
+    mean_of_columns,
+)
 from crowdmask.core.statistics import Summary, Values, bland_altman, summary
 from crowdmask.evaluations.schemas import (
     ComparedLabel,
     ComparisonAnswer,
     LabelMeans,
+    PooledSlices,
     ScoreMean,
     ScoreSetName,
     ScoreSummary,
+    SliceTestAnswer,
     VolumeDifference,
     WorstCase,
 )
@@ -26,6 +36,7 @@ from crowdmask.evaluations.score_sets import (
     columns_of,
     labels_of,
 )
+from crowdmask.evaluations.slices import SLICE_RULES, dice_of_slices
 from crowdmask.models import ReferenceOrigin
 
 N_WORST = 12
@@ -87,6 +98,8 @@ def worst_cases(scored: Iterable[ScoredLabel]) -> list[WorstCase]:
 def comparison_answer(a: ScoreSet, b: ScoreSet) -> ComparisonAnswer:
     """Two sets side by side: for each score its labels, then the mean over a volume's labels where there are several.
 
+    The sets were read with their slices.
+
     Raises:
         Conflict: ``scores_invalid`` when they have no volume with the same label in common.
     """
@@ -94,19 +107,31 @@ def comparison_answer(a: ScoreSet, b: ScoreSet) -> ComparisonAnswer:
     for name in ScoreName:
         left, right = columns_of(a.scored, name), columns_of(b.scored, name)
         found = compare_columns(left, right)
-        rows += [_compared(name, heading, one) for heading, one in found.items()]
+        tests, mean_test = _slice_tests(a, b, name)
+        rows += [_compared(name, heading, one, tests.get(heading)) for heading, one in found.items()]
         mean_a, mean_b = mean_of_columns(left, right)
         if len(found) > 1 and mean_a:
-            rows.append(_compared(name, None, compare_columns({"": mean_a}, {"": mean_b})[""]))
+            rows.append(_compared(name, None, compare_columns({"": mean_a}, {"": mean_b})[""], mean_test))
     return ComparisonAnswer(
         a=ScoreSetName.model_validate(a),
         b=ScoreSetName.model_validate(b),
         origins=origins([*a.scored, *b.scored]),
         rows=rows,
+        without_slices=sum(one.slices is None for one in (*a.scored, *b.scored)),
     )
 
 
-def _compared(name: ScoreName, label_name: str | None, found: Compared) -> ComparedLabel:
+def _slice_tests(a: ScoreSet, b: ScoreSet, name: ScoreName) -> tuple[dict[str, SliceTest], SliceTest | None]:
+    """By label, and of the mean over a slice's labels; nothing for scores that no slice has."""
+    if name not in SLICE_RULES:
+        return {}, None
+    left, right = (dice_of_slices(one.scored, SLICE_RULES[name]) for one in (a, b))
+    return compare_slices(left, right), compare_mean_slices(left, right)
+
+
+def _compared(
+    name: ScoreName, label_name: str | None, found: Compared, slices: SliceTest | None
+) -> ComparedLabel:
     return ComparedLabel(
         score=name,
         label_name=label_name,
@@ -117,7 +142,42 @@ def _compared(name: ScoreName, label_name: str | None, found: Compared) -> Compa
         pairs=found.pairs,
         only_a=found.only_a,
         only_b=found.only_b,
+        slices=None if slices is None else _slices(slices),
     )
+
+
+def comparison_rows(found: ComparisonAnswer) -> list[list[object]]:
+    """A line per score and label under a heading; an undefined number is an empty cell."""
+    of_set = ("mean", "ci", "low", "high", "n", "undefined")
+    heading = [
+        "score",
+        "label",
+        *(f"{side}_{part}" for side in "ab" for part in of_set),
+        "pairs",
+        "p",
+        "p_holm",
+    ]
+    heading += ["only_a", "only_b", "slices", "scans_of_slices", "slices_a_mean", "slices_a_ci"]
+    heading += ["slices_b_mean", "slices_b_ci", "p_over_slices", "remark"]
+    rows: list[list[object]] = [list(heading)]
+    for row in found.rows:
+        name = "mean of the labels" if row.label_name is None else row.label_name
+        cells: list[object] = [row.score, name]
+        cells += [getattr(side, part) for side in (row.a, row.b) for part in of_set]
+        cells += [row.pairs, row.p, row.p_holm, row.only_a, row.only_b]
+        test = row.slices
+        if test is None:
+            cells += [None] * 8
+        else:
+            cells += [test.pairs, test.volumes, test.a.mean, test.a.ci, test.b.mean, test.b.ci, test.p]
+            cells.append(SLICES_NOT_INDEPENDENT)
+        rows.append(cells)
+    return rows
+
+
+def _slices(found: SliceTest) -> SliceTestAnswer:
+    a, b = (PooledSlices(mean=defined(one.mean), ci=defined(one.ci)) for one in (found.a, found.b))
+    return SliceTestAnswer(a=a, b=b, p=defined(found.p), pairs=found.pairs, volumes=found.cases)
 
 
 def volumes(scored: Iterable[ScoredLabel], label: Label) -> tuple[Values, Values]:

@@ -1,7 +1,7 @@
 """Every table, one file per aggregate. A stage reads any table; only its owner writes it."""
 
 from crowdmask.models.account import AccessToken, Account, AuditEvent, BrowserSession, SignInLink, TokenScope
-from crowdmask.models.annotation import Annotation, OperationBatch
+from crowdmask.models.annotation import Annotation, BoxAgreement, OperationBatch
 from crowdmask.models.base import Base
 from crowdmask.models.evaluation import Evaluation
 from crowdmask.models.export import Export
@@ -19,6 +19,7 @@ __all__ = [
     "Assignment",
     "AuditEvent",
     "Base",
+    "BoxAgreement",
     "BrowserSession",
     "Consent",
     "DerivedMask",

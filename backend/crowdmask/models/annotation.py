@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, Float, ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crowdmask.core.lifecycle import AnnotationState
@@ -39,6 +39,24 @@ class Annotation(Base):
     updated_at: Mapped[UpdatedAt]
     return_comment: Mapped[str] = mapped_column(Text, default="", server_default="")
     return_slice: Mapped[int | None] = mapped_column(Integer)
+
+
+class BoxAgreement(Base):
+    """How far two people agree about the boxes of one task (``core.agreement.Agreement.box_score``), of the revisions that they
+    submitted; ``one_id`` is the lower id.
+
+    A cache for the table of tasks: submitting writes it, and what is not in it is compared when it is looked at.
+    """
+
+    __tablename__ = "box_agreement"
+    __table_args__ = (UniqueConstraint("one_id", "other_id"),)
+
+    id: Mapped[Id]
+    one_id: Mapped[UUID] = mapped_column(ForeignKey("annotation.id"))
+    other_id: Mapped[UUID] = mapped_column(ForeignKey("annotation.id"), index=True)
+    one_revision: Mapped[int] = mapped_column(Integer)
+    other_revision: Mapped[int] = mapped_column(Integer)
+    box_score: Mapped[float] = mapped_column(Float)
 
 
 class OperationBatch(Base):

@@ -57,7 +57,8 @@ class TrainingStep(Base):
 class TrainingScore(Base):
     """One label of one case of the test set, predicted by a training, against the reference.
 
-    ``configuration``: whose networks have predicted it; null: all of them together, where there are several. A score is null where it is undefined (``core.metrics``).
+    ``configuration``: whose networks have predicted it; null: all of them together, where there are several. A score is null
+    where it is undefined (``core.metrics``). ``slices``: as of an ``Evaluation``, null in rows of the schema 0005.
     """
 
     __tablename__ = "training_score"
@@ -83,3 +84,4 @@ class TrainingScore(Base):
     reference_ml: Mapped[float | None] = mapped_column(Float)
     prediction_sha256: Mapped[BlobKey | None]
     created_at: Mapped[CreatedAt]
+    slices: Mapped[JsonDict | None] = mapped_column(deferred=True, deferred_raiseload=True)

@@ -134,18 +134,18 @@ def _subjects(session: Session, rows: Sequence[Job]) -> dict[UUID, str]:
 
 
 _WORDS = {
-    JobKind.SEGMENT: ("Mask", "annotation_id"),
-    JobKind.INGEST: ("Reading", "volume_id"),
-    JobKind.EMBED: ("Preparing", "volume_id"),
-    JobKind.EXPORT: ("Dataset", "export_id"),
-    JobKind.EVALUATE: ("Evaluation", "segmentation_id"),
-    JobKind.TRAIN: ("Training", "training_id"),
+    JobKind.SEGMENT: ("Mask", ("annotation_id",)),
+    JobKind.INGEST: ("Reading", ("volume_id",)),
+    JobKind.EMBED: ("Preparing", ("volume_id",)),
+    JobKind.EXPORT: ("Dataset", ("export_id",)),
+    JobKind.EVALUATE: ("Evaluation", ("segmentation_id", "training_id")),
+    JobKind.TRAIN: ("Training", ("training_id",)),
 }
 
 
 def _subject(job: Job, names: dict[str, str]) -> str:
-    word, key = _WORDS[job.kind]
-    name = names.get(str(job.payload.get(key)))
+    word, keys = _WORDS[job.kind]
+    name = next((names[str(job.payload[key])] for key in keys if str(job.payload.get(key)) in names), None)
     if name is None:
         return word
     return f"{word} {name}" if job.kind is JobKind.EXPORT else f"{word}: {name}"

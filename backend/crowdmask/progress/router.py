@@ -46,6 +46,9 @@ def list_progress(
     label_index: Annotated[list[int], Query(description="One of these labels.")] = [],  # noqa: B006
     account_id: Annotated[UUID | None, Query(description="Tasks of this person.")] = None,
     search: Annotated[str, Query(max_length=200, description="Part of the volume's name.")] = "",
+    agreement_at_most: Annotated[
+        float | None, Query(ge=0, le=1, description="Two people agree no better about the boxes.")
+    ] = None,
 ) -> Page[ProgressRow]:
     """The tasks of a project by volume name and label, with what is undecided in each."""
     return table.progress_page(
@@ -57,6 +60,7 @@ def list_progress(
         label_indices=frozenset(label_index),
         account_id=account_id,
         search=search,
+        agreement_at_most=agreement_at_most,
     )
 
 

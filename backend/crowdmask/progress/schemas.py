@@ -34,8 +34,19 @@ class PersonOnTask(Answer):
     segmentation_id: UUID | None
 
 
+class AgreementOfTask(Answer):
+    """How alike the boxes are of the two people who agree least, 0..1, of all ``pairs`` of people who submitted the task.
+
+    The mean over the slices on which both have boxes of what these share; 0 without such a slice, 1 where both have no box.
+    """
+
+    lowest: float
+    pairs: int
+
+
 class ProgressRow(Answer):
-    """One task. ``share``: mean over the people it needs, a missing one counting 0."""
+    """One task. ``share``: mean over the people it needs, a missing one counting 0. ``agreement``: null until two people have
+    submitted."""
 
     task_id: UUID
     volume_id: UUID
@@ -47,6 +58,7 @@ class ProgressRow(Answer):
     submitted: int
     needed: int
     share: float
+    agreement: AgreementOfTask | None
     people: list[PersonOnTask]
 
 

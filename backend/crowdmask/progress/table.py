@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from crowdmask.accounts.actor import Actor
+from crowdmask.annotations.agreement import TaskAgreement, agrees_at_most, task_agreements
 from crowdmask.assignments import slots
 from crowdmask.assignments.overview import completeness_by_id
 from crowdmask.assignments.policy import require_sees_all
@@ -21,7 +22,7 @@ from crowdmask.core.distribution import TaskProgress, task_progress
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.lifecycle import AssignmentState, JobState
 from crowdmask.models import Account, Annotation, Assignment, Job, Label, Project, Segmentation, Task, Volume
-from crowdmask.progress.schemas import PersonOnTask, ProgressRow
+from crowdmask.progress.schemas import AgreementOfTask, PersonOnTask, ProgressRow
 from crowdmask.web.pages import LARGEST_PAGE, Page, PageRequest
 
 MaskState = Literal["none", "queued", "running", "done", "failed"]
@@ -41,6 +42,7 @@ _COLUMNS = (
     "task_state",
     "submitted",
     "needed",
+    "boxes_alike_lowest",
     "person",
     "person_state",
     "late",
@@ -79,17 +81,19 @@ def progress_page(
     label_indices: Collection[int] = (),
     account_id: UUID | None = None,
     search: str = "",
+    agreement_at_most: float | None = None,
 ) -> Page[ProgressRow]:
     """One page of the tasks of a project, by volume name, label and id.
 
-    A page may hold fewer rows than asked for though there is a next one: whether there are holes or ends is not stored for work
-    that an earlier version saved, so the database passes those and they are sorted out here.
+    A page may hold fewer rows than asked for though there is a next one: whether there are holes or ends, and how far people
+    agree, is not stored for work that an earlier version saved, so the database passes those and they are sorted out here.
 
     Args:
         show: values of ``router.TaskFilter``; all of them hold. Holes and ends are those of people who have a place in the task.
         label_indices: one of these; none: all.
         account_id: tasks that this person has or had.
         search: part of the volume's name, upper or lower case.
+        agreement_at_most: tasks of which two people who submitted them agree no better about the boxes, 0..1.
 
     Raises:
         NotFound: the actor is no member. NotAllowed: an annotator.
@@ -105,10 +109,13 @@ def progress_page(
         )
     if search.strip():
         conditions.append(Volume.name.icontains(search.strip(), autoescape=True))
+    if agreement_at_most is not None:
+        conditions.append(agrees_at_most(agreement_at_most))
     tasks = _tasks(session, project_id, conditions, after=paging.after, limit=paging.limit + 1)
     page = paging.page(tasks, key=lambda task: task.key, shown=lambda task: task)
     rows = _rows(session, page.items)
-    return Page(items=[row for row in rows if _really(row, show)], next_cursor=page.next_cursor)
+    shown = [row for row in rows if _really(row, show) and _agrees_at_most(row, agreement_at_most)]
+    return Page(items=shown, next_cursor=page.next_cursor)
 
 
 def progress_csv(session: Session, actor: Actor, *, project_id: UUID) -> str:
@@ -128,6 +135,7 @@ def progress_csv(session: Session, actor: Actor, *, project_id: UUID) -> str:
             row.state.value,
             row.submitted,
             row.needed,
+            "" if row.agreement is None else f"{row.agreement.lowest:.3f}",
         ]
         lines += [[*task, *_of_person(person)] for person in row.people] or [[*task, *[""] * 10]]
     return csv_text(lines)
@@ -181,6 +189,10 @@ def _really(row: ProgressRow, show: Collection[str]) -> bool:
     return ("holes" not in show or any(person.holes for person in placed)) and (
         "ends" not in show or any(person.unverified_ends for person in placed)
     )
+
+
+def _agrees_at_most(row: ProgressRow, score: float | None) -> bool:
+    return score is None or (row.agreement is not None and row.agreement.lowest <= score)
 
 
 def _all_rows(session: Session, project_id: UUID) -> Iterator[ProgressRow]:
@@ -257,6 +269,7 @@ def _behind(key: str) -> sa.ColumnElement[bool]:
 
 def _rows(session: Session, tasks: Sequence[_Task]) -> list[ProgressRow]:
     people = _people(session, [task.id for task in tasks])
+    agreed = task_agreements(session, task_ids=[task.id for task in tasks])
     return [
         ProgressRow(
             task_id=task.id,
@@ -271,10 +284,15 @@ def _rows(session: Session, tasks: Sequence[_Task]) -> list[ProgressRow]:
             share=task_share(
                 [person.share for person in people[task.id] if not person.late], task.progress.needed
             ),
+            agreement=_agreement(agreed.get(task.id)),
             people=people[task.id],
         )
         for task in tasks
     ]
+
+
+def _agreement(found: TaskAgreement | None) -> AgreementOfTask | None:
+    return None if found is None else AgreementOfTask(lowest=found.lowest, pairs=found.pairs)
 
 
 def task_share(shares: Iterable[float], needed: int) -> float:

@@ -66,6 +66,24 @@ class Prediction:
     values: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class PredictedCase:
+    """A test case whose prediction is kept, as a blob. ``values``: by the id of each score the label's integer in it."""
+
+    case: str
+    sha256: str
+    values: Mapping[UUID, int]
+
+
+@dataclass(frozen=True)
+class SlicesRequest:
+    """The predictions of a training, and the dataset whose test labels they are measured with."""
+
+    export_id: UUID
+    dataset_name: str
+    cases: tuple[PredictedCase, ...]
+
+
 def training_answers(session: Session, actor: Actor, *, project_id: UUID) -> list[TrainingAnswer]:
     """The trainings of a project, the newest first.
 
@@ -154,6 +172,30 @@ def dataset_pairs(session: Session, actor: Actor, *, project_id: UUID) -> list[D
         for (one, first), (other, second) in combinations(datasets, 2)
         if one.pair_id == other.pair_id and (differs := difference(first, second)) is not None
     ]
+
+
+def slices_request(session: Session, *, training_id: UUID) -> SlicesRequest:
+    """Gather what it takes to measure a training's predictions slice by slice, for a worker, which has no actor.
+
+    Raises:
+        NotFound: ``not_found`` when the training is gone.
+    """
+    training = session.get(Training, training_id)
+    if training is None:
+        raise NotFound(ErrorCode.NOT_FOUND, f"There is no training {training_id}.")
+    rows = session.execute(
+        sa.select(
+            TrainingScore.case, TrainingScore.prediction_sha256, TrainingScore.id, TrainingScore.label_index
+        ).where(TrainingScore.training_id == training_id, TrainingScore.prediction_sha256.is_not(None))
+    )
+    values: defaultdict[tuple[str, str], dict[UUID, int]] = defaultdict(dict)
+    for case, sha256, score_id, value in rows:
+        values[case, sha256 or ""][score_id] = value
+    return SlicesRequest(
+        export_id=training.export_id,
+        dataset_name=TrainedDataset.of(session.get_one(Export, training.export_id)).name,
+        cases=tuple(PredictedCase(*key, found) for key, found in sorted(values.items())),
+    )
 
 
 def visible_training(session: Session, actor: Actor, training_id: UUID) -> Training:

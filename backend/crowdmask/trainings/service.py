@@ -1,7 +1,7 @@
 """Starting, ending and resuming trainings, and recording what their steps did."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from crowdmask import jobs
 from crowdmask.accounts.actor import Actor
 from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput
 from crowdmask.core.lifecycle import JobState
+from crowdmask.core.slice_overlap import SliceOverlap
 from crowdmask.core.training import Configuration, TrainingSettings
 from crowdmask.exports.queries import visible_export
 from crowdmask.models import (
@@ -195,10 +196,19 @@ def record_scores(
             predicted_ml=one.scores.predicted_voxels * one.voxel_ml,
             reference_ml=one.scores.reference_voxels * one.voxel_ml,
             prediction_sha256=one.prediction_sha256,
+            slices=one.scores.slices.to_json(),
         )
         for one in scored
     )
     session.flush()
+
+
+def record_slices(session: Session, *, slices: Mapping[UUID, SliceOverlap]) -> None:
+    """Add the voxels of each slice to scores that were made without them, by their ids; one that is gone is passed."""
+    for score_id, found in slices.items():
+        session.execute(
+            sa.update(TrainingScore).where(TrainingScore.id == score_id).values(slices=found.to_json())
+        )
 
 
 def _steps(

@@ -874,6 +874,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project_id}/evaluations/comparison/table": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Comparison
+         * @description Two sets of scores side by side as CSV, a line per label and score.
+         */
+        get: operations["download_comparison"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project_id}/evaluations/plots/{plot}": {
         parameters: {
             query?: never;
@@ -954,6 +974,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project_id}/evaluations/slices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Slices
+         * @description Voxels and Dice of every slice as CSV, a line per mask or prediction and slice.
+         */
+        get: operations["download_slices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project_id}/evaluations/summary": {
         parameters: {
             query?: never;
@@ -983,7 +1023,7 @@ export interface paths {
         };
         /**
          * Download Score Table
-         * @description One score as CSV: a line per volume, a column per label, as ``crowdmask compare`` reads it.
+         * @description One score as CSV: a line per volume or slice, a column per label, as ``crowdmask compare`` reads it.
          */
         get: operations["download_score_table"];
         put?: never;
@@ -1798,6 +1838,18 @@ export interface components {
             range_difference: components["schemas"]["MeanAnswer"];
         };
         /**
+         * AgreementOfTask
+         * @description How alike the boxes are of the two people who agree least, 0..1, of all ``pairs`` of people who submitted the task.
+         *
+         *     The mean over the slices on which both have boxes of what these share; 0 without such a slice, 1 where both have no box.
+         */
+        AgreementOfTask: {
+            /** Lowest */
+            lowest: number;
+            /** Pairs */
+            pairs: number;
+        };
+        /**
          * AgreementRow
          * @description Two people's submitted work on the same task; ``one`` was submitted first. Null: undefined.
          *
@@ -2111,6 +2163,7 @@ export interface components {
          *
          *     ``p``: two-sided Wilcoxon signed-rank test over the ``pairs`` volumes where both are defined, those without a
          *     difference dropped; ``p_holm``: corrected for the number of labels; ``only_a``, ``only_b``: volumes left out.
+         *     ``slices``: the same over single slices; null for scores that a slice has none of, and where no slices were kept.
          */
         ComparedLabel: {
             a: components["schemas"]["ScoreMean"];
@@ -2128,10 +2181,12 @@ export interface components {
             /** Pairs */
             pairs: number;
             score: components["schemas"]["ScoreName"];
+            slices: components["schemas"]["SliceTestAnswer"] | null;
         };
         /**
          * ComparisonAnswer
-         * @description Two sets of scores side by side. Labels are matched by name.
+         * @description Two sets of scores side by side. Labels are matched by name. ``without_slices``: scores of either set that an earlier
+         *     version made without slices; their volumes are in no test over slices.
          */
         ComparisonAnswer: {
             a: components["schemas"]["ScoreSetName"];
@@ -2140,6 +2195,8 @@ export interface components {
             origins: components["schemas"]["ReferenceOrigin"][];
             /** Rows */
             rows: components["schemas"]["ComparedLabel"][];
+            /** Without Slices */
+            without_slices: number;
         };
         /**
          * Completion
@@ -2241,7 +2298,9 @@ export interface components {
         };
         /**
          * EvaluationAnswer
-         * @description ``pending``: masks with a reference that are not evaluated yet; ``without_reference``: masks that have none.
+         * @description ``pending``: masks with a reference that are not evaluated yet; ``without_reference``: masks that have none;
+         *     ``without_slices``: scores of masks and of trainings that an earlier version made, which kept nothing slice by slice:
+         *     they are made anew when one evaluates again.
          *
          *     ``means`` are of what is evaluated, ``origins`` say who made the references behind them.
          */
@@ -2256,6 +2315,8 @@ export interface components {
             rows: components["schemas"]["EvaluationRow"][];
             /** Without Reference */
             without_reference: number;
+            /** Without Slices */
+            without_slices: number;
         };
         /**
          * EvaluationRow
@@ -3014,6 +3075,16 @@ export interface components {
          */
         Plot: "boxes" | "volumes";
         /**
+         * PooledSlices
+         * @description Mean and 95 % interval over all slices of all volumes, taken for independent as in the paper.
+         */
+        PooledSlices: {
+            /** Ci */
+            ci: number | null;
+            /** Mean */
+            mean: number | null;
+        };
+        /**
          * PreviewAnswer
          * @description The mask that the boxes would give together.
          *
@@ -3060,9 +3131,11 @@ export interface components {
         };
         /**
          * ProgressRow
-         * @description One task. ``share``: mean over the people it needs, a missing one counting 0.
+         * @description One task. ``share``: mean over the people it needs, a missing one counting 0. ``agreement``: null until two people have
+         *     submitted.
          */
         ProgressRow: {
+            agreement: components["schemas"]["AgreementOfTask"] | null;
             /** Label Index */
             label_index: number;
             /** Label Name */
@@ -3467,6 +3540,22 @@ export interface components {
             expires_at: string;
             /** Url */
             url: string;
+        };
+        /**
+         * SliceTestAnswer
+         * @description Two sets slice by slice: ``p`` of a two-sided Wilcoxon signed-rank test over the ``pairs`` slices, of ``volumes``
+         *     volumes, where both have a Dice. Slices of one volume are not independent, so it is too small; it stands beside the
+         *     p over volumes.
+         */
+        SliceTestAnswer: {
+            a: components["schemas"]["PooledSlices"];
+            b: components["schemas"]["PooledSlices"];
+            /** P */
+            p: number | null;
+            /** Pairs */
+            pairs: number;
+            /** Volumes */
+            volumes: number;
         };
         /**
          * StatedAnswer
@@ -5648,6 +5737,38 @@ export interface operations {
             };
         };
     };
+    download_comparison: {
+        parameters: {
+            query: {
+                a: string;
+                b: string;
+            };
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_plot: {
         parameters: {
             query?: {
@@ -5778,6 +5899,37 @@ export interface operations {
             };
         };
     };
+    download_slices: {
+        parameters: {
+            query?: {
+                of?: string;
+            };
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_score_summary: {
         parameters: {
             query?: {
@@ -5816,6 +5968,8 @@ export interface operations {
             query?: {
                 of?: string;
                 score?: components["schemas"]["ScoreName"];
+                /** @description A line per slice: slice_dice, slice_dice_all. */
+                each_slice?: boolean;
             };
             header?: never;
             path: {
@@ -6422,6 +6576,8 @@ export interface operations {
                 account_id?: string | null;
                 /** @description Part of the volume's name. */
                 search?: string;
+                /** @description Two people agree no better about the boxes. */
+                agreement_at_most?: number | null;
                 /** @description Rows per page. */
                 limit?: number;
                 /** @description next_cursor of the page before. */

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from crowdmask.annotations.agreement import agreements, answered_tasks
+from crowdmask.annotations import service as annotations
+from crowdmask.annotations.agreement import TaskAgreement, agreements, answered_tasks, task_agreements
 from crowdmask.core.geometry import Box
 from crowdmask.core.lifecycle import AssignmentState
-from crowdmask.core.operations import AddTrack, SetLabelRange
+from crowdmask.core.operations import AddTrack, DeleteTrack, SetLabelRange
 from crowdmask.core.tracks import BoxSource, Keyframe
 from crowdmask.infra.db import Database
-from crowdmask.models import Assignment, Task
+from crowdmask.models import Assignment, BoxAgreement, Task
 from tests import studies
 from tests.studies import Study, Work
 
@@ -80,3 +81,42 @@ def test_late_and_open_work_is_not_compared(database: Database) -> None:
     with database.read() as session:
         (task,) = answered_tasks(session, project_id=study.project_id)
     assert task.pairs == []
+
+
+def _of_task(database: Database, study: Study) -> TaskAgreement | None:
+    with database.read() as session:
+        return task_agreements(session, task_ids=study.task_ids).get(study.task_ids[0])
+
+
+def _kept(database: Database) -> int:
+    with database.read() as session:
+        return session.scalars(sa.select(sa.func.count()).select_from(BoxAgreement)).one()
+
+
+def test_submitting_keeps_the_agreement_with_every_other_one_of_the_task(database: Database) -> None:
+    study = studies.make_study(database, people=3, overlap=3)
+    works = [studies.begin(database, study, annotator) for annotator in study.annotators]
+    for work, box, pairs in zip(works, (WHOLE, HALF, WHOLE), (0, 1, 3), strict=True):
+        _hand_in(database, work, box)
+        assert _kept(database) == pairs
+    assert _of_task(database, study) == TaskAgreement(pytest.approx(0.5), 3)
+    with database.write() as session:  # as work of the version before, of which nothing was kept
+        session.execute(sa.delete(BoxAgreement))
+    assert _of_task(database, study) == TaskAgreement(pytest.approx(0.5), 3)
+
+
+def test_work_that_was_changed_and_submitted_again_has_the_agreement_of_its_new_boxes(
+    database: Database,
+) -> None:
+    study = studies.make_study(database, people=2, overlap=2)
+    works = [studies.begin(database, study, annotator) for annotator in study.annotators]
+    for work, box in zip(works, (WHOLE, HALF), strict=True):
+        _hand_in(database, work, box)
+    with database.write() as session:
+        annotations.reopen(session, works[1].actor, annotation_id=works[1].annotation_id)
+    assert _of_task(database, study) is None
+    keyframes = {z: Keyframe(WHOLE, BoxSource.DRAWN) for z in (1, 2)}
+    answer = studies.save(database, works[1], DeleteTrack("a"), AddTrack("b", 1, 2, keyframes), revision=1)
+    studies.submit(database, works[1], revision=answer.revision)
+    assert _of_task(database, study) == TaskAgreement(1.0, 1)
+    assert _kept(database) == 1

@@ -11,7 +11,7 @@ from crowdmask.core.completeness import completeness
 from crowdmask.core.lifecycle import JobState, VolumeState
 from crowdmask.core.operations import MarkAbsent
 from crowdmask.infra.db import Database
-from crowdmask.models import Account, Annotation, Job, Project, Volume
+from crowdmask.models import Account, Annotation, BoxAgreement, Job, Project, Volume
 from tests import factories, studies
 from tests.api.server import AppServer, problem
 
@@ -148,3 +148,46 @@ def test_jobs_are_named_in_words_paged_retried_and_cancelled_by_an_admin(
     problem(server.sign_in(ada).get(address), 403, "not_allowed")
     with database.read() as session:
         assert session.get_one(Job, elsewhere.id).state is JobState.QUEUED
+
+
+def test_the_table_has_the_agreement_of_people_and_finds_those_who_agree_least(
+    server: AppServer, database: Database
+) -> None:
+    study = studies.make_study(database, people=2, tasks=3, overlap=2)
+    with database.write() as session:
+        for n, volume in enumerate(session.scalars(sa.select(Volume).order_by(Volume.created_at))):
+            volume.name = f"CT {n}"
+    _, second = study.annotators
+    for differs in (True, False):
+        for annotator in study.annotators:
+            work = studies.begin(database, study, annotator)
+            boxes = (studies.piece("a", 1, 2), MarkAbsent(0, 0), MarkAbsent(3, 3))
+            said = (MarkAbsent(0, 3),) if differs and annotator is second else boxes
+            answer = studies.save(database, work, *said, revision=0)
+            studies.submit(database, work, revision=answer.revision)
+    admin = server.sign_in(study.admin)
+    address = f"/api/v1/projects/{study.project_id}/progress"
+
+    def found(**filters: object) -> list[tuple[str, object]]:
+        rows = admin.get(address, params=filters).json()["items"]
+        return [(row["volume_name"], row["agreement"]) for row in rows]
+
+    def check_all() -> None:
+        apart, alike = {"lowest": 0.0, "pairs": 1}, {"lowest": 1.0, "pairs": 1}
+        assert found() == [("CT 0", apart), ("CT 1", alike), ("CT 2", None)]
+        assert found(agreement_at_most=0.7) == [("CT 0", apart)]
+        assert found(agreement_at_most=1) == [("CT 0", apart), ("CT 1", alike)]
+
+    check_all()
+    rows = csv.DictReader(io.StringIO(admin.get(f"{address}.csv").text))
+    assert [(row["volume"], row["boxes_alike_lowest"]) for row in rows] == [
+        ("CT 0", "0.000"),
+        ("CT 0", "0.000"),
+        ("CT 1", "1.000"),
+        ("CT 1", "1.000"),
+        ("CT 2", ""),
+    ]
+    problem(admin.get(address, params={"agreement_at_most": 2}), 422, "request_invalid")
+    with database.write() as session:  # as work of the version before, of which nothing was kept
+        session.execute(sa.delete(BoxAgreement))
+    check_all()

@@ -1,4 +1,5 @@
-import { Trans, useLingui } from "@lingui/react/macro";
+import { Plural, Trans, useLingui } from "@lingui/react/macro";
+import { Link, useParams } from "@tanstack/react-router";
 import type { Schema } from "@/api/queries";
 import { DataTable } from "@/shared/ui/table";
 import { MeanCell } from "./means-table";
@@ -8,6 +9,7 @@ import { pValue, SCORES, type ScoreName, scoreWord, setWord } from "./words";
 type Comparison = Schema<"ComparisonAnswer">;
 const FIRST: readonly ScoreName[] = SCORES.slice(0, 3);
 const FURTHER: readonly ScoreName[] = SCORES.slice(3);
+const OF_SLICES: readonly ScoreName[] = ["slice_dice", "slice_dice_all"];
 
 /** Two sets of scores, a table per score: the Dice scores at once, the others on demand. */
 export function ComparisonTables({ comparison }: { comparison: Comparison }) {
@@ -20,9 +22,17 @@ export function ComparisonTables({ comparison }: { comparison: Comparison }) {
         <Trans>
           Scans are matched, and only those with a score in both sets count. p: two-sided Wilcoxon signed-rank
           test over the pairs, those without a difference dropped. p (Holm) is corrected for the number of
-          organs. Slices of one scan are not independent, so the tests are over scans, not over slices.
+          organs.
         </Trans>
       </p>
+      <p className="cm-quiet">
+        <Trans>
+          p over slices: the same test over all slices on which both have a Dice, n slices. Slices of one scan
+          are not independent, so this p is too small. It stands beside the p over scans because the paper
+          tests slices so (Table 3), and proves nothing by itself.
+        </Trans>
+      </p>
+      {comparison.without_slices > 0 ? <WithoutSlices count={comparison.without_slices} /> : null}
       <details>
         <summary>
           <Trans>Further scores</Trans>
@@ -37,9 +47,27 @@ export function ComparisonTables({ comparison }: { comparison: Comparison }) {
   );
 }
 
+/** Scores of an earlier version have no slices: says so, and where they are made anew. */
+function WithoutSlices({ count }: { count: number }) {
+  const { projectId = "" } = useParams({ strict: false });
+  return (
+    <p className="cm-note">
+      <Plural
+        value={count}
+        one="# of these scores was made by an earlier version, which kept nothing slice by slice: its scan is in no test over slices."
+        other="# of these scores were made by an earlier version, which kept nothing slice by slice: their scans are in no test over slices."
+      />{" "}
+      <Link to="/admin/projects/$projectId/evaluations" params={{ projectId }}>
+        <Trans>Evaluate again</Trans>
+      </Link>
+    </p>
+  );
+}
+
 function ComparisonTable({ name, comparison }: { name: ScoreName; comparison: Comparison }) {
   const { t } = useLingui();
   const rows = comparison.rows.filter((row) => row.score === name);
+  const isOfSlices = OF_SLICES.includes(name);
   return (
     <div>
       <DataTable caption={scoreWord(name)} showCaption>
@@ -61,6 +89,11 @@ function ComparisonTable({ name, comparison }: { name: ScoreName; comparison: Co
             <th scope="col" data-number>
               {t`p (Holm)`}
             </th>
+            {isOfSlices ? (
+              <th scope="col" data-number>
+                {t`p over slices`}
+              </th>
+            ) : null}
             <th scope="col" data-number>
               {t`Scans in one set only`}
             </th>
@@ -79,6 +112,11 @@ function ComparisonTable({ name, comparison }: { name: ScoreName; comparison: Co
               <td data-number>{row.pairs}</td>
               <td data-number>{pValue(row.p)}</td>
               <td data-number>{pValue(row.p_holm)}</td>
+              {isOfSlices ? (
+                <td data-number>
+                  <SlicesCell test={row.slices} />
+                </td>
+              ) : null}
               <td data-number>{row.only_a + row.only_b}</td>
             </tr>
           ))}
@@ -86,5 +124,21 @@ function ComparisonTable({ name, comparison }: { name: ScoreName; comparison: Co
       </DataTable>
       <ReferenceNote origins={comparison.origins} />
     </div>
+  );
+}
+
+function SlicesCell({ test }: { test: Schema<"SliceTestAnswer"> | null }) {
+  if (test === null) return "–";
+  const [slices, volumes] = [test.pairs, test.volumes];
+  return (
+    <>
+      {pValue(test.p)}
+      <br />
+      <span className="cm-quiet">
+        <Trans>
+          n = {slices} slices of {volumes} scans
+        </Trans>
+      </span>
+    </>
   );
 }

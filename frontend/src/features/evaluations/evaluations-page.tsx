@@ -37,11 +37,15 @@ export function EvaluationsPage() {
           answer ? (
             <Button
               variant="primary"
-              disabled={answer.pending === 0}
+              disabled={answer.pending + answer.without_slices === 0}
               busy={evaluate.isPending}
               onClick={() => evaluate.mutate()}
             >
-              <Trans>Evaluate new masks</Trans>
+              {answer.pending === 0 && answer.without_slices > 0 ? (
+                <Trans>Evaluate again</Trans>
+              ) : (
+                <Trans>Evaluate new masks</Trans>
+              )}
             </Button>
           ) : null
         }
@@ -72,12 +76,21 @@ export function EvaluationsPage() {
             />
             .
           </p>
+          {answer.without_slices > 0 ? (
+            <p className="cm-note">
+              <Plural
+                value={answer.without_slices}
+                one="# score was made by an earlier version, which kept nothing slice by slice. Evaluate again, and comparisons have a test over slices too; the score stays the same."
+                other="# scores were made by an earlier version, which kept nothing slice by slice. Evaluate again, and comparisons have a test over slices too; the scores stay the same."
+              />
+            </p>
+          ) : null}
           {evaluate.data ? (
             <p className="cm-note" role="status">
               <Plural
                 value={evaluate.data.jobs}
-                one="# mask is being evaluated; this page fills by itself."
-                other="# masks are being evaluated; this page fills by itself."
+                one="# evaluation is under way; this page fills by itself."
+                other="# evaluations are under way; this page fills by itself."
               />
             </p>
           ) : null}
@@ -106,6 +119,13 @@ export function EvaluationsPage() {
                       download
                     >
                       <Trans>Download Dice per scan as CSV</Trans>
+                    </LinkButton>{" "}
+                    <LinkButton
+                      variant="secondary"
+                      href={`/api/v1/projects/${projectId}/evaluations/slices`}
+                      download
+                    >
+                      <Trans>Download Dice per slice as CSV</Trans>
                     </LinkButton>
                   </p>
                 </div>

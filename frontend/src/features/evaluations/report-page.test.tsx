@@ -67,8 +67,10 @@ const COMPARISON: Schema<"ComparisonAnswer"> = {
       pairs: 4,
       only_a: 2,
       only_b: 0,
+      slices: null,
     },
   ],
+  without_slices: 3,
 };
 let isEvaluated = true;
 const asked: string[] = [];
@@ -146,6 +148,13 @@ describe("the report", () => {
     expect(dice.getByRole("row", { name: /Liver/ }).textContent).toContain("40.0310.0312");
     expect(asked).toContain("?a=masks&b=training:t1");
     expect(router.state.location.search).toEqual({ a: "masks", b: "training:t1" });
+    expect(screen.getByText(/^3 of these scores were made by an earlier version/)).toBeTruthy();
+    expect(screen.getByRole("link", { name: "Evaluate again" }).getAttribute("href")).toBe(
+      "/admin/projects/p1/evaluations",
+    );
+    expect(screen.getByRole("link", { name: "Download the comparison as CSV" }).getAttribute("href")).toBe(
+      "/api/v1/projects/p1/evaluations/comparison/table?a=masks&b=training%3At1",
+    );
     expect(screen.getByRole("link", { name: "Download the report" }).getAttribute("href")).toBe(
       "/api/v1/projects/p1/evaluations/report?a=masks&b=training%3At1",
     );

@@ -62,6 +62,18 @@ export function ReportPage() {
               >
                 <Trans>Download all scores as CSV</Trans>
               </LinkButton>
+              <LinkButton
+                variant="secondary"
+                href={`/api/v1/projects/${projectId}/evaluations/slices?of=${encodeURIComponent(a)}`}
+                download
+              >
+                <Trans>Download all slices as CSV</Trans>
+              </LinkButton>
+              {comparison.data ? (
+                <LinkButton variant="secondary" href={reportAddress(chosen, "comparison/table")} download>
+                  <Trans>Download the comparison as CSV</Trans>
+                </LinkButton>
+              ) : null}
             </>
           ) : null
         }

@@ -36,7 +36,9 @@ export function ProgressPage() {
   const isAdmin = mayChange(project.data?.role);
   const all = rows.data?.pages.flatMap((page) => page.items) ?? [];
   const isFiltered =
-    filters.show.length > 0 || filters.labels.length > 0 || filters.person !== "" || filters.search !== "";
+    filters.show.length > 0 ||
+    filters.labels.length > 0 ||
+    [filters.person, filters.search, filters.agreement].some((value) => value !== "");
 
   return (
     <>
@@ -83,6 +85,7 @@ export function ProgressPage() {
                   <th scope="col">{t`Decided slices`}</th>
                   <th scope="col">{t`Submitted`}</th>
                   <th scope="col">{t`State`}</th>
+                  <th scope="col">{t`Boxes alike`}</th>
                   <th scope="col">{t`People and what is missing`}</th>
                 </tr>
               </thead>
@@ -91,6 +94,7 @@ export function ProgressPage() {
                   <ProgressTableRow
                     key={row.task_id}
                     row={row}
+                    projectId={projectId}
                     onTakeBack={
                       isAdmin
                         ? (person) => {
@@ -251,6 +255,16 @@ function FilterBar({
         data={[
           { value: "", label: t`Everybody` },
           ...(people.data ?? []).map((person) => ({ value: person.account_id, label: person.name })),
+        ]}
+      />
+      <NativeSelect
+        label={t`Boxes alike`}
+        value={filters.agreement}
+        onChange={(event) => onChange({ agreement: event.currentTarget.value })}
+        data={[
+          { value: "", label: t`All` },
+          ...["0.5", "0.7", "0.9"].map((most) => ({ value: most, label: t`${most} or less` })),
+          { value: "1", label: t`Two people or more` },
         ]}
       />
       <TextInput

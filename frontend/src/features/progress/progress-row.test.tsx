@@ -1,4 +1,5 @@
 import { I18nProvider } from "@lingui/react";
+import { createMemoryHistory, createRootRoute, createRouter, RouterProvider } from "@tanstack/react-router";
 import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { describe, expect, it, vi } from "vitest";
@@ -17,6 +18,7 @@ const ROW: Schema<"ProgressRow"> = {
   submitted: 0,
   needed: 2,
   share: 0.3,
+  agreement: null,
   people: [
     {
       assignment_id: "s",
@@ -40,16 +42,20 @@ const ROW: Schema<"ProgressRow"> = {
   ],
 };
 
-function show(onTakeBack: ((person: Schema<"PersonOnTask">) => void) | null) {
-  return render(
+function table(row: Schema<"ProgressRow">, onTakeBack: ((person: Schema<"PersonOnTask">) => void) | null) {
+  return (
     <I18nProvider i18n={i18n}>
       <table>
         <tbody>
-          <ProgressTableRow row={ROW} onTakeBack={onTakeBack} />
+          <ProgressTableRow row={row} projectId="p1" onTakeBack={onTakeBack} />
         </tbody>
       </table>
-    </I18nProvider>,
+    </I18nProvider>
   );
+}
+
+function show(onTakeBack: ((person: Schema<"PersonOnTask">) => void) | null) {
+  return render(table(ROW, onTakeBack));
 }
 
 describe("a task in the table", () => {
@@ -60,6 +66,18 @@ describe("a task in the table", () => {
     expect(screen.getByText("0 of 2")).toBeTruthy();
     const mask = screen.getByRole("link", { name: "Download the mask of Liver in case_1 by Ana" });
     expect(mask.getAttribute("href")).toBe("/api/v1/segmentations/m/file");
+  });
+
+  it("says how alike the boxes are of those who agree least, and leads to all pairs", async () => {
+    const row = { ...ROW, agreement: { lowest: 0.4567, pairs: 3 } };
+    const router = createRouter({
+      routeTree: createRootRoute({ component: () => table(row, null) }),
+      history: createMemoryHistory(),
+    });
+    render(<RouterProvider router={router as never} />);
+    const link = await screen.findByRole("link", { name: "Agreement about Liver in case_1: 0.457" });
+    expect(link.getAttribute("href")).toBe("/admin/projects/p1/quality");
+    expect(screen.getByText("lowest of 3 pairs")).toBeTruthy();
   });
 
   it("lets only an admin take a task back", async () => {

@@ -1,6 +1,7 @@
-import { Trans, useLingui } from "@lingui/react/macro";
+import { Plural, Trans, useLingui } from "@lingui/react/macro";
+import { Link } from "@tanstack/react-router";
 import type { Schema } from "@/api/queries";
-import { percent } from "@/shared/texts/format";
+import { percent, score } from "@/shared/texts/format";
 import { Button } from "@/shared/ui/button";
 import { ProgressBar } from "@/shared/ui/progress-bar";
 import { Status } from "@/shared/ui/status";
@@ -12,9 +13,11 @@ type Person = Schema<"PersonOnTask">;
 /** One task. `onTakeBack` is null for those who only read. */
 export function ProgressTableRow({
   row,
+  projectId,
   onTakeBack,
 }: {
   row: Row;
+  projectId: string;
   onTakeBack: ((person: Person) => void) | null;
 }) {
   const { t } = useLingui();
@@ -38,6 +41,9 @@ export function ProgressTableRow({
       <td>
         <Status tone={state.tone}>{state.words}</Status>
       </td>
+      <td>
+        <Agreement row={row} projectId={projectId} />
+      </td>
       <td className="cm-people">
         {row.people.length === 0 ? (
           <span className="cm-quiet">
@@ -52,6 +58,32 @@ export function ProgressTableRow({
         )}
       </td>
     </tr>
+  );
+}
+
+/** How alike the boxes are of the two people who agree least. */
+function Agreement({ row, projectId }: { row: Row; projectId: string }) {
+  const { t } = useLingui();
+  if (row.agreement === null) return "–";
+  const { lowest, pairs } = row.agreement;
+  return (
+    <>
+      <Link
+        to="/admin/projects/$projectId/quality"
+        params={{ projectId }}
+        aria-label={t`Agreement about ${row.label_name} in ${row.volume_name}: ${score(lowest)}`}
+      >
+        {score(lowest)}
+      </Link>
+      {pairs > 1 ? (
+        <>
+          <br />
+          <span className="cm-quiet">
+            <Plural value={pairs} one="lowest of # pair" other="lowest of # pairs" />
+          </span>
+        </>
+      ) : null}
+    </>
   );
 }
 

@@ -13,9 +13,11 @@ export interface Filters {
   readonly labels: number[];
   readonly person: string;
   readonly search: string;
+  /** Two people agree no better about the boxes, 0 to 1; empty: any. */
+  readonly agreement: string;
 }
 
-export const NO_FILTERS: Filters = { show: [], labels: [], person: "", search: "" };
+export const NO_FILTERS: Filters = { show: [], labels: [], person: "", search: "", agreement: "" };
 const ROWS_A_PAGE = 50;
 
 export function rowsQuery(projectId: string, filters: Filters) {
@@ -31,6 +33,7 @@ export function rowsQuery(projectId: string, filters: Filters) {
               label_index: filters.labels,
               account_id: filters.person === "" ? null : filters.person,
               search: filters.search,
+              agreement_at_most: filters.agreement === "" ? null : Number(filters.agreement),
               limit: ROWS_A_PAGE,
               cursor: pageParam,
             },
