@@ -1,11 +1,15 @@
-"""A folder is copied into an object store whole, or goes on where it broke off. The store is obstore's own of a folder."""
+"""A folder is copied into an object store whole, or goes on where it broke off: into obstore's own of a folder, and into a
+real S3 over HTTP."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput, Unavailable
 from crowdmask.infra.object_store import upload_folder
+from tests.s3 import BUCKET, S3Server, s3_server
 
 
 @pytest.fixture
@@ -50,13 +54,14 @@ def test_a_copy_that_broke_off_goes_on_and_a_whole_one_is_not_written_over(folde
         upload_folder(folder, f"file://{store}", last="manifest.json")
 
 
-def test_what_is_not_ours_stays_as_it_is(folder: Path, store: Path) -> None:
+@pytest.mark.parametrize("found", [b"of somebody else", b"Image"], ids=["larger", "as large"])
+def test_what_is_not_ours_stays_as_it_is(folder: Path, store: Path, found: bytes) -> None:
     other = store / "Dataset501_Set" / "imagesTr" / "a_0000.nii.gz"
     other.parent.mkdir(parents=True)
-    other.write_bytes(b"of somebody else")
-    with pytest.raises(Conflict, match="of 16 bytes instead of 5"):
+    other.write_bytes(found)
+    with pytest.raises(Conflict, match=rf"another a_0000\.nii\.gz, of {len(found)} bytes; ours has 5"):
         upload_folder(folder, f"file://{store}", last="manifest.json")
-    assert files(store) == {"Dataset501_Set/imagesTr/a_0000.nii.gz": b"of somebody else"}
+    assert files(store) == {"Dataset501_Set/imagesTr/a_0000.nii.gz": found}
 
 
 def test_an_address_that_no_store_has_is_refused(folder: Path) -> None:
@@ -65,17 +70,58 @@ def test_an_address_that_no_store_has_is_refused(folder: Path) -> None:
     assert refused.value.code is ErrorCode.OPTION_INVALID
 
 
-def test_a_store_that_does_not_answer_is_a_wait_with_a_reason(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in {
-        "AWS_ENDPOINT": "http://127.0.0.1:9",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "k",
-        "AWS_SECRET_ACCESS_KEY": "s",
-        "AWS_REGION": "r",
-    }.items():
+# ---- S3 ----
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def rights(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """This process may write into the bucket; returned to take that away again."""
+    for name, value in s3.environment.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(Unavailable) as refused:
-        upload_folder(folder, "s3://bucket/prefix", last="manifest.json")
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("rights")
+def test_a_copy_into_s3_that_broke_off_goes_on_and_no_file_is_sent_twice(folder: Path, s3: S3Server) -> None:
+    large = folder / "imagesTr" / "b_0000.nii.gz"
+    large.write_bytes(np.random.default_rng(0).bytes(12_000_000))  # goes in several parts
+    manifest = "sets/Dataset501_Set/manifest.json"
+    upload_folder(folder, f"s3://{BUCKET}/sets", last="manifest.json")
+    begun = s3.writes()
+    assert begun[-1] == manifest
+    s3.remove(manifest)
+    target = upload_folder(folder, f"s3://{BUCKET}/sets", last="manifest.json")
+    assert target == f"s3://{BUCKET}/sets/Dataset501_Set"
+    assert sorted(s3.writes()) == sorted([*begun, manifest])
+    assert s3.objects() == {f"sets/{name}": content for name, content in files(folder.parent).items()}
+    with pytest.raises(Conflict, match="exists already"):
+        upload_folder(folder, f"s3://{BUCKET}/sets", last="manifest.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "bucket", "said"),
+    [
+        ({"AWS_ACCESS_KEY_ID": "somebody-else"}, BUCKET, "403"),
+        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, BUCKET, "403"),
+        ({}, "no-such-bucket", "the store has no such bucket"),
+        ({"AWS_ENDPOINT": "http://127.0.0.1:9"}, BUCKET, "127.0.0.1:9"),
+    ],
+    ids=["unknown key", "wrong secret", "no bucket", "nobody answers"],
+)
+def test_a_store_that_cannot_be_written_is_said_with_the_reason(
+    folder: Path, s3: S3Server, rights: pytest.MonkeyPatch, change: dict[str, str], bucket: str, said: str
+) -> None:
+    before = s3.writes()
+    for name, value in change.items():
+        rights.setenv(name, value)
+    with pytest.raises(Unavailable, match=said) as refused:
+        upload_folder(folder, f"s3://{bucket}/refused", last="manifest.json")
     assert refused.value.code is ErrorCode.STORAGE_UNREACHABLE
+    assert f"s3://{bucket}/refused/Dataset501_Set" in refused.value.message
+    assert s3.writes() == before

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from crowdmask.infra.settings import Settings
 from crowdmask.models import Project, Volume
 from crowdmask.serve import listen
 from tests import factories
+from tests.s3 import BUCKET, S3Server, s3_server
 
 
 def test_fault_44_a_second_process_on_a_data_folder_is_refused(tmp_path: Path) -> None:
@@ -101,17 +103,24 @@ def test_a_port_in_use_is_passed_over_or_refused_when_it_was_asked_for(tmp_path:
     assert str(first.port) in refused.value.message
 
 
-def test_a_dataset_of_references_by_the_command_line_into_a_store(tmp_path: Path) -> None:
+def test_a_dataset_of_references_by_the_command_line_into_s3(tmp_path: Path) -> None:
     """``crowdmask import`` and ``crowdmask export`` with a choice from a file; no annotator is needed."""
+    with s3_server() as s3:
+        _references_into(s3, tmp_path)
+
+
+def _references_into(s3: S3Server, tmp_path: Path) -> None:
     files = phantom_files(tmp_path)
     assert files.reference is not None
-    data, store, choice = tmp_path / "data", tmp_path / "store", tmp_path / "choice.json"
-    store.mkdir()
-    command = [sys.executable, "-m", "crowdmask.cli"]
+    data, choice = tmp_path / "data", tmp_path / "choice.json"
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*command, *arguments, "--data", str(data), "--json"], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "crowdmask.cli", *arguments, "--data", str(data), "--json"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | s3.environment,
         )
 
     imported = run(
@@ -129,9 +138,20 @@ def test_a_dataset_of_references_by_the_command_line_into_a_store(tmp_path: Path
         in run("export", "--project", "Abdomen", "--choice", str(choice)).stderr
     )
     choice.write_text('{"source": "reference", "labels": ["liver", "spleen"]}')
-    made = run("export", "--project", "Abdomen", "--choice", str(choice), "-o", f"file://{store}")
+    place = f"s3://{BUCKET}/sets"
+    made = run("export", "--project", "Abdomen", "--choice", str(choice), "-o", place)
     assert made.returncode == 0, made.stderr
-    assert json.loads(made.stdout)["export"] == f"file://{store}/Dataset501_Abdomen"
-    report = check_dataset(store / "Dataset501_Abdomen")
+    assert json.loads(made.stdout)["export"] == f"{place}/Dataset501_Abdomen"
+    (folder,) = data.glob("exports/*/Dataset501_Abdomen")
+    written = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    assert s3.objects() == {
+        f"sets/Dataset501_Abdomen/{name}": path.read_bytes() for name, path in written.items()
+    }
+    report = check_dataset(folder)
     assert [label.name for label in report.dataset.description.labels.labels] == ["liver", "spleen"]
     assert report.cases_with_label == {1: 1, 2: 1}
+    # As if the copy had broken off: what is there stays, although the dataset is its next version.
+    s3.remove("sets/Dataset501_Abdomen/crowdmask_manifest.json")
+    again = run("export", "--project", "Abdomen", "--choice", str(choice), "-o", place)
+    assert again.returncode == 0, again.stderr
+    assert len(s3.writes()) == len(written) + 1

@@ -15,20 +15,21 @@ if TYPE_CHECKING:
 
 #: Enough for a hiccup; who waits at a terminal would rather be told.
 _RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
+_CHUNK_BYTES = 8 * 1024**2
 
 
 def upload_folder(folder: Path, address: str, *, last: str) -> str:
     """Copy a folder, under its own name, into the store at ``address``; returns where it lies.
 
     Files are copied in the order of their names, ``last`` at the end: where it is, the copy is whole. A file that is there
-    already and as large as ours was copied by an attempt that broke off, and stays.
+    already with the same bytes was copied by an attempt that broke off, and stays.
 
     Args:
         last: path of a file in the folder.
 
     Raises:
         InvalidInput: ``option_invalid`` when the address is none, or the extra s3 is not installed.
-        Conflict: ``name_taken`` when a copy stands there, or a file of another size.
+        Conflict: ``name_taken`` when a copy stands there, or a file with other bytes.
         Unavailable: ``storage_unreachable`` when the store does not answer or does not allow it.
     """
     try:
@@ -60,17 +61,24 @@ def upload_folder(folder: Path, address: str, *, last: str) -> str:
             present = _size(store, key)
             if present is None:
                 obstore.put(store, key, path)
-            elif present != path.stat().st_size:
+            elif present != path.stat().st_size or not _holds(store, key, path):
                 raise Conflict(
                     ErrorCode.NAME_TAKEN,
-                    f"{target} holds another {path.name}, of {present} bytes instead of {path.stat().st_size}.",
+                    f"{target} holds another {path.name}, of {present} bytes; ours has {path.stat().st_size}.",
                     hint="Name another place, or remove what is there.",
                 )
+    except FileNotFoundError:  # what a store says of a bucket that it does not have
+        raise Unavailable(
+            ErrorCode.STORAGE_UNREACHABLE,
+            f"The dataset cannot be written to {target}: the store has no such bucket.",
+            hint="Make the bucket, or name another.",
+        ) from None
     except (BaseError, OSError) as error:
         raise Unavailable(
             ErrorCode.STORAGE_UNREACHABLE,
             f"The dataset cannot be written to {target}: {_first_line(error)}.",
-            hint="Check the address and the rights; the copy goes on where it broke off.",
+            hint="Check the address and the rights, and AWS_ALLOW_HTTP=true for an endpoint without TLS; "
+            "the copy goes on where it broke off.",
         ) from None
     return target
 
@@ -85,5 +93,15 @@ def _size(store: "ObjectStore", key: str) -> int | None:
         return None
 
 
+def _holds(store: "ObjectStore", key: str, path: Path) -> bool:
+    """Whether an object as large as our file has its bytes: an earlier version of a dataset may be as large."""
+    import obstore
+
+    with path.open("rb") as ours:
+        return all(
+            bytes(chunk) == ours.read(len(chunk)) for chunk in obstore.get(store, key).stream(_CHUNK_BYTES)
+        )
+
+
 def _first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0].rstrip(".")
+    return str(error).split("\n", 1)[0].rstrip(".: ")
