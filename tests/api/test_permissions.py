@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from crowdmask.core.completion import Completion
 from crowdmask.core.dataset_choice import DatasetChoice
 from crowdmask.core.ids import new_id
 from crowdmask.core.labels import LabelSet
@@ -21,6 +22,7 @@ from crowdmask.infra.db import now
 from crowdmask.models import (
     AccessToken,
     Account,
+    DerivedMask,
     Export,
     GuidePicture,
     Invite,
@@ -32,6 +34,7 @@ from crowdmask.models import (
     Segmentation,
     TokenScope,
     Training,
+    TrainingScore,
     TrainingStage,
     TrainingStep,
 )
@@ -140,6 +143,18 @@ class World:
                 mask_sha256=server.storage.put_bytes(b"a mask"),
                 provenance={},
                 seconds=1.0,
+                uncertainty_sha256=server.storage.put_bytes(b"a map"),
+            )
+            derived = DerivedMask(
+                key=new_id().hex * 2,
+                volume_id=volume.id,
+                label_index=1,
+                rule="single",
+                inputs=[[str(annotation.id), 0]],
+                completion=Completion.NONE,
+                model="test",
+                mask_sha256=segmentation.mask_sha256,
+                uncertainty_sha256=segmentation.uncertainty_sha256,
             )
             reference = ReferenceMask(
                 volume_id=volume.id,
@@ -147,12 +162,23 @@ class World:
                 origin=ReferenceOrigin.EXPERT,
             )
             export = _export(project, admin)
-            session.add_all([token, invite, picture, segmentation, reference, export])
+            session.add_all([token, invite, picture, segmentation, derived, reference, export])
             session.flush()
             training, step_job = _training(export), factories.add_job(session)
             session.add(training)
             session.flush()
             step_job.project_id = project.id
+            prediction = TrainingScore(
+                training_id=training.id,
+                case="case",
+                volume_id=volume.id,
+                label_index=1,
+                label_name="liver",
+                slices_predicted=1,
+                slices_reference=1,
+                prediction_sha256=segmentation.mask_sha256,
+            )
+            session.add(prediction)
             session.add(
                 TrainingStep(
                     training_id=training.id, position=0, stage=TrainingStage.PLAN, job_id=step_job.id
@@ -174,6 +200,8 @@ class World:
                 "assignment_id": assignment.id,
                 "annotation_id": annotation.id,
                 "segmentation_id": segmentation.id,
+                "derived_mask_id": derived.id,
+                "prediction_id": prediction.id,
                 "export_id": export.id,
                 "part": "card",
                 "training_id": training.id,

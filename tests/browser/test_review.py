@@ -216,11 +216,13 @@ def test_the_three_planes_and_the_rendering_show_left_as_left_and_lead_to_the_wo
 
 
 def _find(page: "Page", viewer: "Locator", wanted: tuple[int, ...]) -> tuple[float, float]:
-    """Click in the axial plane, below on the left of the four, until the crosshair is at that column and row."""
+    """Click in the axial plane until the crosshair is at that column and row."""
     viewer.evaluate("(element) => element.scrollIntoView({block: 'center'})")
     frame = viewer.bounding_box()
     assert frame is not None
-    place = np.array([frame["x"] + frame["width"] * 0.35, frame["y"] + frame["height"] * 0.65])
+    left, top, width, height = (float(one) for one in (viewer.get_attribute("data-axial") or "").split())
+    corner, size = np.array([frame["x"], frame["y"]]), np.array([frame["width"], frame["height"]])
+    place = corner + size * (np.array([left, top]) + np.array([width, height]) * 0.55)
     pixels = np.array([8.0, 8.0])  # of a voxel, learned on the way
     for _ in range(12):
         at = _click(page, viewer, place)
@@ -254,6 +256,7 @@ def test_without_webgl_2_the_planes_are_drawn_all_the_same(study: Study, open_pa
     _goes_to_the_worst_slice(page, study, viewer)
     _is_what_the_api_says(page, study, viewer)
     axial = viewer.locator('[data-plane="axial"]')
+    _shows_where_the_model_is_undecided(page, study, axial)
     for edge, letter in (("left", "R"), ("right", "L"), ("top", "A"), ("bottom", "P")):
         expect(axial.locator(f'[data-edge="{edge}"]')).to_have_text(letter)
     page.get_by_role("slider", name="Slice").fill(str(MARKER[2] + 1))
@@ -275,7 +278,32 @@ def test_without_webgl_2_the_planes_are_drawn_all_the_same(study: Study, open_pa
     expect(viewer).to_have_attribute("data-voxel", f"{MARKER[0] - 1},{MARKER[1]},{MARKER[2] - 1}")
 
 
-def test_masks_stand_side_by_side_and_one_goes_back_to_its_annotator(
+def _shows_where_the_model_is_undecided(page: "Page", study: Study, axial: "Locator") -> None:
+    """The most undecided voxel of the slice that is shown is nearly white, and was not before."""
+    address = f"{study.url}/api/v1/segmentations/{study.masks['Ada']}/uncertainty"
+    answer = page.request.get(address)
+    doubt = np.frombuffer(zlib.decompress(answer.body()), np.uint8).reshape(SHAPE)
+    _, _, z = _voxel(page.get_by_test_id("volume-planes"))
+    y, x = np.unravel_index(int(doubt[z].argmax()), SHAPE[1:])
+    page.get_by_label(re.compile("Opacity")).fill("100")
+    colour = f"""(canvas) => {{
+        const at = (n, size, of) => Math.floor((n + 0.25) / size * of);
+        const place = [at({x}, {SHAPE[2]}, canvas.width), at({y}, {SHAPE[1]}, canvas.height)];
+        return [...canvas.getContext("2d").getImageData(...place, 1, 1).data];
+    }}"""
+    canvas = axial.locator("canvas")
+    before = canvas.evaluate(colour)
+    page.get_by_label("Where the model is undecided").check()
+    expect(page.get_by_text("How undecided the model is of each voxel")).to_be_visible()
+    page.wait_for_timeout(500)
+    red, green, blue, _ = canvas.evaluate(colour)
+    assert min(red, green) > 200 > before[2], (before, red, green, blue)
+    assert doubt[z].max() > 80
+    page.get_by_label("Where the model is undecided").uncheck()
+    page.get_by_label(re.compile("Opacity")).fill("50")
+
+
+def test_masks_stand_side_by_side_and_one_is_accepted_and_goes_back_all_the_same(
     study: Study, open_page: "OpenPage"
 ) -> None:
     inspection = Inspection()
@@ -297,6 +325,9 @@ def test_masks_stand_side_by_side_and_one_goes_back_to_its_annotator(
     expect(page.get_by_test_id("volume-planes")).to_have_count(2)
     inspection.look(page, "review side by side, planes", sizes=({"width": 360, "height": 740},))
 
+    page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_text("Accepted: Ada's work stays as it is.")).to_be_visible()
+    expect(page.get_by_role("button", name="Accept")).to_have_count(0)
     page.get_by_role("button", name="Send back").click()
     dialog = page.get_by_role("dialog", name="Send back to Ada")
     dialog.get_by_label("What should be changed").fill(COMMENT)

@@ -53,6 +53,8 @@ def test_what_a_frozen_choice_of_an_earlier_version_lacks_takes_its_default() ->
         {"source": LabelSource.ANNOTATOR},
         {"annotator": "somebody"},
         {"confirmed_only": True, "completion": Completion.FULL},
+        {"accepted_only": True, "unfinished": True},
+        {"accepted_only": True, "source": LabelSource.REFERENCE},
     ],
 )
 def test_a_choice_that_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None:

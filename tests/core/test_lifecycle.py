@@ -43,8 +43,8 @@ def test_exactly_the_listed_steps_are_allowed(states, steps):
             assert target.value in str(refused.value)
 
 
-def test_an_accepted_annotation_stays_accepted():
-    assert not ANNOTATION_STEPS[AnnotationState.ACCEPTED]
+def test_an_accepted_annotation_stays_accepted_unless_it_is_sent_back():
+    assert ANNOTATION_STEPS[AnnotationState.ACCEPTED] == {AnnotationState.RETURNED}
 
 
 def test_an_expired_assignment_can_be_renewed():

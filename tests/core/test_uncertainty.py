@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import expit
 from scipy.stats import mannwhitneyu
 
 from crowdmask.core.uncertainty import (
@@ -14,6 +15,7 @@ from crowdmask.core.uncertainty import (
     auc,
     disagreement_map,
     entropy,
+    entropy_map,
     entropy_per_voxel,
 )
 
@@ -26,6 +28,15 @@ def disc(radius: float, *, size: int = 40, x: int = 20) -> np.ndarray:
 def test_entropy_is_a_bit_at_a_half_and_nothing_where_the_model_is_certain() -> None:
     assert entropy(np.array([0.0, 0.5, 1.0])) == pytest.approx([0, 1, 0], abs=1e-5)
     assert entropy(np.array([0.25])) == pytest.approx(entropy(np.array([0.75])))
+
+
+def test_the_map_holds_hundredths_of_a_bit_for_every_logit() -> None:
+    logits = np.linspace(-30, 30, 4001, dtype=np.float32).reshape(1, -1)
+    exact = 100 * entropy(expit(logits.astype(np.float64)))
+    made = entropy_map(logits)
+    assert made.shape == logits.shape
+    assert np.abs(made - exact).max() <= 0.501
+    assert (made[0, 2000], made[0, 0], made[0, -1]) == (100, 0, 0)
 
 
 def test_the_same_doubt_weighs_more_on_a_small_mask() -> None:

@@ -77,7 +77,7 @@ def create_from_models(database: Database) -> None:
 
 
 def test_there_is_one_head() -> None:
-    assert ScriptDirectory.from_config(migrate.config()).get_heads() == ["0006"]
+    assert ScriptDirectory.from_config(migrate.config()).get_heads() == ["0007"]
 
 
 @EMPTY

@@ -12,6 +12,7 @@ from crowdmask.core.geometry import Box
 from crowdmask.core.keyframes import BoxSource, Keyframe, Track
 from crowdmask.core.slicepack import SlicePack
 from crowdmask.core.tracks import document_from_boxes, document_from_tracks, empty_document
+from crowdmask.core.uncertainty import entropy_map
 from crowdmask.core.windowing import Window
 from crowdmask_ml.embeddings import EmbeddingCache, StoredEmbedding
 from crowdmask_ml.segment import MaskResult, Progress, segment_volume
@@ -34,6 +35,7 @@ def _segment(
     cache: EmbeddingCache | None = None,
     progress: Progress | None = None,
     completion: Completion = Completion.NONE,
+    with_uncertainty: bool = False,
 ) -> MaskResult:
     documents = {
         label: document_from_boxes(SHAPE, on_slices, source=BoxSource.DRAWN)
@@ -47,6 +49,7 @@ def _segment(
             window=window,
             completion=completion,
             cache=cache,
+            with_uncertainty=with_uncertainty,
             progress=progress,
         )
 
@@ -103,6 +106,21 @@ def test_a_label_alone_gives_the_same_bytes_as_among_others_where_they_do_not_me
     alone = _segment(pack_path, {1: {2: [ONE]}}, small_sam).mask
     among = _segment(pack_path, {1: {2: [ONE]}, 2: {0: [OTHER], 3: [ONE, OTHER]}}, small_sam).mask
     assert np.array_equal(alone[2], among[2])
+
+
+def test_the_map_of_uncertainty_is_that_of_the_logits_and_of_several_labels_the_highest(
+    pack_path: Path, small_sam: Segmenter
+) -> None:
+    boxes: Boxes = {7: {2: [ONE]}, 3: {2: [OTHER]}}
+    result = _segment(pack_path, boxes, small_sam, with_uncertainty=True)
+    assert result.uncertainty is not None
+    assert result.uncertainty.shape == SHAPE
+    assert np.flatnonzero(result.uncertainty.any(axis=(1, 2))).tolist() == [2]
+    expected = [entropy_map(_logits(pack_path, small_sam, 2, box)) for box in (ONE, OTHER)]
+    assert np.array_equal(result.uncertainty[2], np.maximum(*expected))
+    plain = _segment(pack_path, boxes, small_sam)
+    assert plain.uncertainty is None
+    assert np.array_equal(plain.mask, result.mask)
 
 
 def test_provenance_names_each_box_and_its_predicted_iou(pack_path: Path, small_sam: Segmenter) -> None:

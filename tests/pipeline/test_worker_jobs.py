@@ -1,6 +1,7 @@
 """The jobs of the worker, run for real: a file becomes a slice pack, boxes become a mask with its provenance."""
 
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -200,7 +201,9 @@ def test_boxes_become_a_mask_on_the_source_grid_with_its_provenance(place: Place
 
 
 @pytest.mark.slow
-def test_the_same_revision_gives_the_same_mask_bytes_and_provenance(place: Place) -> None:
+def test_the_same_revision_gives_the_same_bytes_of_mask_and_uncertainty_and_the_same_provenance(
+    place: Place,
+) -> None:
     _ready(place)
     annotation_id = _drained(place, BOXED)
     first = place.mask_of(annotation_id)
@@ -213,6 +216,13 @@ def test_the_same_revision_gives_the_same_mask_bytes_and_provenance(place: Place
     assert again.id == first.id
     assert again.mask_sha256 == first.mask_sha256
     assert again.provenance == first.provenance
+    assert again.uncertainty_sha256 == first.uncertainty_sha256
+    mask = nifti.read_label_map(place.storage.path(first.mask_sha256)).voxels > 0
+    packed = place.storage.path(str(first.uncertainty_sha256)).read_bytes()
+    doubt = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(mask.shape)
+    assert np.array_equal(doubt.any(axis=(1, 2)), mask.any(axis=(1, 2)))
+    edge = mask & ~np.roll(mask, 1, axis=2)
+    assert doubt[edge].mean() > 5 * doubt[~edge].mean(), "it is the outline that the model is undecided about"
     assert again.seconds != first.seconds
 
 

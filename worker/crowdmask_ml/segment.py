@@ -17,6 +17,7 @@ from crowdmask.core.geometry import Box
 from crowdmask.core.keyframes import BoxSource
 from crowdmask.core.slicepack import SlicePack
 from crowdmask.core.tracks import AnnotationDocument, BoxOnSlice, boxes_by_slice
+from crowdmask.core.uncertainty import entropy_map
 from crowdmask.core.windowing import Window
 from crowdmask_ml.completion import CompletionParameters, propagated
 from crowdmask_ml.embeddings import EmbeddingCache
@@ -59,6 +60,8 @@ class MaskResult:
         completion, parameters: what was added to the slices that the tracks cover.
         slices_encoded: how many embeddings were computed; the others were in the cache.
         seconds: wall clock, without loading the model.
+        uncertainty: uint8 ``(z, y, x)``, ``core.uncertainty.entropy_map`` of the logits that the mask was made of, of
+            several labels the highest; 0 on slices without a box. None unless it was asked for.
     """
 
     mask: NDArray[np.uint8]
@@ -67,6 +70,7 @@ class MaskResult:
     parameters: CompletionParameters
     slices_encoded: int
     seconds: float
+    uncertainty: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ def segment_volume(
     completion: Completion = Completion.NONE,
     parameters: CompletionParameters | None = None,
     cache: EmbeddingCache | None = None,
+    with_uncertainty: bool = False,
     progress: Progress | None = None,
 ) -> MaskResult:
     """Turn boxes into a mask, slice by slice; a slice without a box stays background and costs nothing.
@@ -108,6 +113,7 @@ def segment_volume(
         completion: which slices get a mask besides those that the tracks cover.
         parameters: of ``completion``; None: the defaults.
         cache: where embeddings are kept; None computes all anew and keeps none.
+        with_uncertainty: whether to map how undecided the model was; costs a byte per voxel and little time.
         progress: called with (slices done, slices in total), first with (0, total); the total grows while slices
             beyond the ends are found. What it raises stops the work.
 
@@ -123,18 +129,26 @@ def segment_volume(
         reader = SliceReader(pack, segmenter, window, kept)
         prompts = _prompts(documents, completion, parameters, reader, report)
         mask = np.zeros(pack.shape, dtype=np.uint8)
+        uncertainty = np.zeros(pack.shape, dtype=np.uint8) if with_uncertainty else None
         provenance: list[SliceProvenance] = []
         report(0, len(prompts))
         done, todo = 0, iter(prompts)
         while batch := list(islice(todo, max(1, segmenter.batch_size))):
             reader.load(batch)
             for z in batch:
-                mask[z], made = _slice(reader, z, prompts[z])
+                doubt = None if uncertainty is None else uncertainty[z]
+                mask[z], made = _slice(reader, z, prompts[z], doubt)
                 provenance += made
                 done += 1
                 report(done, len(prompts))
     return MaskResult(
-        mask, tuple(provenance), completion, parameters, reader.encoded, time.perf_counter() - started
+        mask,
+        tuple(provenance),
+        completion,
+        parameters,
+        reader.encoded,
+        time.perf_counter() - started,
+        uncertainty,
     )
 
 
@@ -182,9 +196,10 @@ def _prompts(
 
 
 def _slice(
-    reader: SliceReader, z: int, labels: Mapping[int, _Prompts]
+    reader: SliceReader, z: int, labels: Mapping[int, _Prompts], doubt: NDArray[np.uint8] | None
 ) -> tuple[NDArray[np.uint8], list[SliceProvenance]]:
-    """The label map ``(y, x)`` of one slice, and how each label on it came about."""
+    """The label map ``(y, x)`` of one slice, and how each label on it came about; ``doubt``, if there is one, is raised to
+    the highest uncertainty of the labels."""
     provenance = []
     # Two layers: what tracks cover, and what completion added under it.
     winner = np.zeros((2, *reader.size), np.uint8)
@@ -195,6 +210,8 @@ def _slice(
         wins = made.logits > highest[layer]
         winner[layer, wins] = label
         highest[layer, wins] = made.logits[wins]
+        if doubt is not None:
+            np.maximum(doubt, entropy_map(made.logits), out=doubt)
         provenance.append(
             SliceProvenance(
                 label=label,

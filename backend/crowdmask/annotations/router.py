@@ -1,4 +1,4 @@
-"""Annotations: opened, saved by operations, submitted, reopened, sent back."""
+"""Annotations: opened, saved by operations, submitted, reopened, accepted, sent back."""
 
 from typing import Annotated
 from uuid import UUID
@@ -96,11 +96,24 @@ def reopen(annotation_id: UUID, session: WriteSession, actor: CurrentActor) -> A
     return queries.annotation_answer(session, actor, annotation_id)
 
 
+@router.post("/annotations/{annotation_id}/accept", **needs(Permission.REVIEWS))
+def accept_annotation(
+    annotation_id: UUID, session: WriteSession, actor: CurrentActor, revision: IfMatch
+) -> AnnotationAnswer:
+    """Accept submitted work: its annotator cannot reopen it any more.
+
+    If-Match: the revision that was looked at. 409 ``transition_invalid``: it is not submitted now. 412: it was changed and
+    handed in again since.
+    """
+    service.accept(session, actor, annotation_id=annotation_id, revision=revision)
+    return queries.annotation_answer(session, actor, annotation_id)
+
+
 @router.post("/annotations/{annotation_id}/return", **needs(Permission.REVIEWS))
 def return_annotation(
     annotation_id: UUID, form: ReturnForm, session: WriteSession, actor: CurrentActor, revision: IfMatch
 ) -> AnnotationAnswer:
-    """Send submitted work back to its annotator, with a comment and the slice to look at first.
+    """Send submitted or accepted work back to its annotator, with a comment and the slice to look at first.
 
     If-Match: the revision that was looked at. 409 ``transition_invalid``: it is not submitted now. 412: it was changed and
     handed in again since.

@@ -220,11 +220,34 @@ def reopen(session: Session, actor: Actor, *, annotation_id: UUID) -> Annotation
     return reopened
 
 
+def accept(session: Session, actor: Actor, *, annotation_id: UUID, revision: int | None) -> Annotation:
+    """Accept submitted work: its annotator cannot reopen it any more, only ``send_back`` can. Twice is as good as once.
+
+    Args:
+        revision: the one that was looked at.
+
+    Raises:
+        NotFound: no such annotation in a project where the actor is admin or reviewer.
+        PreconditionMissing: ``revision_missing``.
+        RevisionStale: it was changed and handed in again since.
+        Conflict: ``transition_invalid`` when it is not submitted: its annotator reopened it, or it was sent back.
+    """
+    found = reviewed_annotation(session, actor, annotation_id)
+    _check_revision(session, found.annotation, _given(revision))
+    if found.annotation.state is AnnotationState.ACCEPTED:
+        return found.annotation
+    accepted = _change(session, found.annotation, AnnotationState.ACCEPTED)
+    audit.record(
+        session, actor, "annotation_accept", project_id=found.volume.project_id, subject_id=annotation_id
+    )
+    return accepted
+
+
 def send_back(
     session: Session, actor: Actor, *, annotation_id: UUID, revision: int | None, comment: str, z: int
 ) -> Annotation:
-    """Return a submitted annotation to its annotator, whose slot is reserved again for a whole lease. Twice is as good as
-    once.
+    """Return a submitted or accepted annotation to its annotator, whose slot is reserved again for a whole lease. Twice is
+    as good as once.
 
     Args:
         revision: the one that was looked at.
@@ -235,8 +258,8 @@ def send_back(
         NotFound: no such annotation in a project where the actor is admin or reviewer.
         PreconditionMissing: ``revision_missing``.
         RevisionStale: it was changed and handed in again since.
-        Conflict: ``transition_invalid`` when it is not submitted: its annotator reopened it, or it was accepted, or sent back
-            with other words.
+        Conflict: ``transition_invalid`` when it is not submitted: its annotator reopened it, or it was sent back with other
+            words.
         InvalidInput: ``slice_out_of_range``.
     """
     found = reviewed_annotation(session, actor, annotation_id)

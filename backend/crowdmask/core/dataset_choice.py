@@ -63,6 +63,7 @@ class DatasetChoice:
         source: whose work the training labels are.
         annotator: the account's id; only with the source ``annotator``.
         unfinished: whether work that is not submitted counts as well, as far as it is.
+        accepted_only: whether only work counts that a reviewer has accepted.
         min_completeness: share of slices of a task, 0..1, that its person must have decided; asks something of
             unfinished work only.
         min_annotators: how many answers a task needs at least.
@@ -85,6 +86,7 @@ class DatasetChoice:
     source: LabelSource = LabelSource.FIRST
     annotator: str | None = None
     unfinished: bool = False
+    accepted_only: bool = False
     min_completeness: float = 0.0
     min_annotators: int = 1
     min_agreement: float | None = None
@@ -119,6 +121,12 @@ class DatasetChoice:
             raise _refused(
                 f"The source is {self.source.value} and the annotator {self.annotator or 'not given'}.",
                 hint="Name the annotator with the source annotator, and only then.",
+            )
+        if self.accepted_only and (self.unfinished or self.source is LabelSource.REFERENCE):
+            other = "unfinished work" if self.unfinished else "the references"
+            raise _refused(
+                f"Only accepted work is asked for, and {other}, which nobody accepts.",
+                hint="Choose one of the two.",
             )
         if self.confirmed_only and self.completion not in (None, Completion.NONE):
             raise _refused(

@@ -68,7 +68,8 @@ ANNOTATION_STEPS: Mapping[AnnotationState, frozenset[AnnotationState]] = {
         {AnnotationState.OPEN, AnnotationState.ACCEPTED, AnnotationState.RETURNED}
     ),
     AnnotationState.RETURNED: frozenset({AnnotationState.SUBMITTED}),
-    AnnotationState.ACCEPTED: frozenset(),
+    # A reviewer who has second thoughts; its annotator cannot take it back.
+    AnnotationState.ACCEPTED: frozenset({AnnotationState.RETURNED}),
 }
 
 JOB_STEPS: Mapping[JobState, frozenset[JobState]] = {

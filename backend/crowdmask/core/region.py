@@ -1,4 +1,5 @@
-"""Masks as few bytes for a viewer: of one slice the rectangle around it and its bits in there, of a volume all its bits."""
+"""Masks as few bytes for a viewer: of one slice the rectangle around it and its bits in there, of a volume all its bits,
+and a number for each voxel."""
 
 import zlib
 from dataclasses import dataclass
@@ -17,6 +18,11 @@ def mask_bits(mask: NDArray[np.bool_]) -> bytes:
     """A whole mask ``(nz, ny, nx)``: a zlib stream of bits, x fastest, each slice padded to whole bytes, the first voxel in
     the highest bit."""
     return zlib.compress(np.packbits(mask.reshape(len(mask), -1), axis=1).tobytes(), _LEVEL_OF_ALL)
+
+
+def map_bytes(values: NDArray[np.uint8]) -> bytes:
+    """A number for each voxel ``(nz, ny, nx)``: a zlib stream of bytes, x fastest."""
+    return zlib.compress(values.tobytes(), _LEVEL_OF_ALL)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ Probabilities = NDArray[np.floating[Any]]
 
 _PRIOR = 1.0  # of the weights of standardised signs, as heavy as a few slices
 _SMALLEST_SCALE = 1e-6
+_BIT = 100  # of the map of entropies
+_SURE_LOGIT = 8.0
 
 
 class Sign(StrEnum):
@@ -41,6 +43,15 @@ def entropy(probability: Probabilities) -> Floats:
     """The binary entropy of each probability in bits: 0 where the model is certain, 1 at a half. Any shape."""
     p = np.clip(probability, 1e-7, 1 - 1e-7).astype(np.float64)
     return np.asarray(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)))
+
+
+def entropy_map(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The entropy of each voxel in hundredths of a bit, 0..100, from a mask's logits (any shape; in the mask where > 0)."""
+    found = np.zeros(logits.shape, dtype=np.uint8)
+    # Further away it rounds to 0, which is nearly everywhere: the logarithms are what costs time.
+    near = np.abs(logits) < _SURE_LOGIT
+    found[near] = np.rint(_BIT * entropy(expit(logits[near])))
+    return found
 
 
 def entropy_per_voxel(probability: Probabilities) -> float:

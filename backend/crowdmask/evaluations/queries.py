@@ -204,6 +204,7 @@ def _scored(
 ) -> ScoredLabel:
     predicted_ml, reference_ml = volumes_of(found)
     return ScoredLabel(
+        mask_id=one.mask.segmentation.id,
         volume_id=one.mask.volume.id,
         volume_name=one.mask.volume.name,
         label=ScoreLabel(one.mask.label.index, one.mask.label.name),

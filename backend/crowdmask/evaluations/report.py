@@ -219,7 +219,7 @@ def _worst(facts: ReportFacts, summary: ScoreSummary) -> str:
 
 
 def _link(facts: ReportFacts, one: WorstCase) -> str:
-    chosen = urlencode({"volume": str(one.volume_id), "label": one.label_index})
+    chosen = urlencode({"volume": str(one.volume_id), "label": one.label_index, "mask": str(one.mask_id)})
     return f"{facts.address}/admin/projects/{facts.project_id}/review?{chosen}"
 
 

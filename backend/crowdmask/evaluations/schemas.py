@@ -162,8 +162,10 @@ class VolumeDifference(Answer):
 
 
 class WorstCase(Answer):
-    """A mask or prediction with a low Dice. ``by``: whose boxes or which training."""
+    """A mask or prediction with a low Dice. ``by``: whose boxes or which training. ``mask_id``: what the page of the review
+    takes as ``mask``."""
 
+    mask_id: UUID
     volume_id: UUID
     volume_name: str
     label_index: int

@@ -39,6 +39,7 @@ class ScoredLabel:
     """One label of one volume, scored once.
 
     Attributes:
+        mask_id: of the mask or the prediction.
         by: whose boxes, or which network, it was made from.
         origin: who made the reference; None when that has been deleted since.
         scores: NaN where undefined.
@@ -46,6 +47,7 @@ class ScoredLabel:
         slices: the voxels on each slice; None where they were not kept when it was scored, or were not read.
     """
 
+    mask_id: UUID
     volume_id: UUID
     volume_name: str
     label: Label

@@ -151,6 +151,7 @@ def _predictions(
     )
     return tuple(
         ScoredLabel(
+            mask_id=row.id,
             volume_id=row.volume_id,
             volume_name=volume_name,
             label=Label(row.label_index if index is None else index, row.label_name),

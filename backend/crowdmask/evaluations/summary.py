@@ -82,6 +82,7 @@ def worst_cases(scored: Iterable[ScoredLabel]) -> list[WorstCase]:
     )
     return [
         WorstCase(
+            mask_id=one.mask_id,
             volume_id=one.volume_id,
             volume_name=one.volume_name,
             label_index=one.label.index,

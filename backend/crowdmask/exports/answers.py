@@ -20,7 +20,7 @@ Place = tuple[UUID, int]
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """One person's work on a task; ``absent``: it says that the label is not in the volume.
+    """One person's work on a task; ``absent``: it says that the label is not in the volume; ``accepted``: by a reviewer.
 
     ``document`` is read of work that is not submitted: what was submitted is complete. ``mask``: of the submitted revision.
     """
@@ -29,6 +29,7 @@ class Given:
     account_id: UUID
     revision: int
     absent: bool
+    accepted: bool
     mask: Segmentation | None
     document: AnnotationDocument | None
 
@@ -62,6 +63,7 @@ def read_answers(session: Session, project_id: UUID, *, unfinished: bool) -> Map
             account_id=account_id,
             revision=annotation.submitted_revision if submitted else annotation.revision,
             absent=annotation.not_in_volume,
+            accepted=annotation.state is AnnotationState.ACCEPTED,
             mask=row.Segmentation if submitted else None,
             document=None if submitted else AnnotationDocument.from_json(annotation.document),
         )

@@ -90,6 +90,8 @@ class Decider:
         return self._mask(volume, label, given)
 
     def _counted(self, given: Sequence[Given]) -> Sequence[Given]:
+        if self.choice.accepted_only:
+            given = [one for one in given if one.accepted]
         if self.choice.source is not LabelSource.ANNOTATOR:
             return given
         return [one for one in given if str(one.account_id) == self.choice.annotator]
@@ -101,9 +103,10 @@ class Decider:
             needed = max(needed, slots_needed(task.overlap, sum(one.absent for one in given)))
         if len(given) >= max(needed, 1):
             return ""
+        kind = "accepted answer" if self.choice.accepted_only else "answer"
         if self.choice.source is LabelSource.ANNOTATOR:
-            return f"{label.name} has no answer of the chosen annotator"
-        return f"{label.name} has {len(given)} of {max(needed, 1)} answers"
+            return f"{label.name} has no {kind} of the chosen annotator"
+        return f"{label.name} has {len(given)} of {max(needed, 1)} {kind}s"
 
     def _in_dispute(self, volume: Volume, label: LabelName, given: Sequence[Given]) -> str:
         """Why the answers differ too much; empty when they do not."""

@@ -105,6 +105,8 @@ def _counted(words: Iterable[str]) -> tuple[Counted, ...]:
 def _filters(choice: DatasetChoice) -> Iterable[str]:
     if choice.unfinished:
         yield "work that was not handed in counts as far as it was"
+    if choice.accepted_only:
+        yield "a reviewer had accepted the work"
     if choice.min_completeness:
         yield f"a person had decided at least {choice.min_completeness:.0%} of the slices of a task"
     if choice.min_annotators > 1:

@@ -21,6 +21,7 @@ class ChoiceForm(Form):
     source: LabelSource = LabelSource.FIRST
     annotator: UUID | None = None
     unfinished: bool = False
+    accepted_only: bool = False
     min_completeness: Share = 0.0
     min_annotators: Annotated[int, Field(ge=1, le=1000)] = 1
     min_agreement: Share | None = None
@@ -66,6 +67,7 @@ class ChoiceAnswer(Answer):
     source: LabelSource
     annotator: str | None
     unfinished: bool
+    accepted_only: bool
     min_completeness: float
     min_annotators: int
     min_agreement: float | None

@@ -13,6 +13,7 @@ class Segmentation(Base):
     """The mask of one revision of one annotation, a NIfTI blob on the source grid, with its provenance.
 
     ``provenance`` is what the mask depends on, equal for equal masks; ``seconds``, how long making it took, is not part of it.
+    ``uncertainty_sha256``: of the map that ``core.region.map_bytes`` packs; null where an earlier version made the mask.
     """
 
     __tablename__ = "segmentation"
@@ -27,6 +28,7 @@ class Segmentation(Base):
     provenance: Mapped[JsonDict]
     seconds: Mapped[float] = mapped_column(Float)
     created_at: Mapped[CreatedAt]
+    uncertainty_sha256: Mapped[BlobKey | None]
 
 
 class MaskAgreement(Base):
@@ -49,7 +51,8 @@ class DerivedMask(Base):
 
     ``key`` is the hash of all that it depends on, so that the same wish again finds the same row. ``inputs``: the
     annotations and their revisions, ``[[annotation id, revision], ...]``; ``rule``: how one set of boxes is made of them.
-    ``mask_sha256``, ``provenance`` and ``seconds`` are null until its job has made it.
+    ``mask_sha256``, ``provenance`` and ``seconds`` are null until its job has made it; ``uncertainty_sha256`` as of a
+    `Segmentation`.
     """
 
     __tablename__ = "derived_mask"
@@ -68,3 +71,4 @@ class DerivedMask(Base):
     provenance: Mapped[JsonDict | None]
     seconds: Mapped[float | None] = mapped_column(Float)
     created_at: Mapped[CreatedAt]
+    uncertainty_sha256: Mapped[BlobKey | None]

@@ -139,11 +139,18 @@ def derived_request(session: Session, derived_mask_id: UUID) -> SegmentRequest:
 
 
 def record_derived(
-    session: Session, *, derived_mask_id: UUID, mask_sha256: str, provenance: JsonDict, seconds: float
+    session: Session,
+    *,
+    derived_mask_id: UUID,
+    mask_sha256: str,
+    provenance: JsonDict,
+    seconds: float,
+    uncertainty_sha256: str | None = None,
 ) -> DerivedMask:
     """Keep a derived mask. Made again, it replaces the row's content."""
     row = session.get_one(DerivedMask, derived_mask_id, with_for_update=True)
     row.mask_sha256, row.provenance, row.seconds = mask_sha256, provenance, seconds
+    row.uncertainty_sha256 = uncertainty_sha256
     session.flush()
     return row
 

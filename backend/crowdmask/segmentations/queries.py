@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from crowdmask.core.completion import Completion
 from crowdmask.core.errors import ErrorCode, InvalidInput, NotFound
 from crowdmask.core.geometry import Box
 from crowdmask.core.keyframes import BoxSource
-from crowdmask.core.lifecycle import AssignmentState, JobState
+from crowdmask.core.lifecycle import AnnotationState, AssignmentState, JobState
 from crowdmask.core.preview import PreviewRequest
 from crowdmask.core.tracks import AnnotationDocument
 from crowdmask.core.windowing import Window
@@ -165,12 +166,14 @@ def preview_request(
 
 @dataclass(frozen=True)
 class VisibleMask:
-    """A finished mask with the names that people know it by; ``annotator``: whose work it was made from."""
+    """A finished mask with the names that people know it by; ``annotator``: whose work it was made from, ``state``: how
+    that work is now."""
 
     segmentation: Segmentation
     volume: Volume
     label: Label
     annotator: Account
+    state: AnnotationState
 
 
 def masks_of_project(session: Session, actor: Actor, *, project_id: UUID) -> list[VisibleMask]:
@@ -218,6 +221,7 @@ def project_mask_answers(session: Session, actor: Actor, *, project_id: UUID) ->
             label_index=mask.label.index,
             label_name=mask.label.name,
             annotator=mask.annotator.name,
+            annotation_state=mask.state,
             segmentation=_segmentation_answer(mask.segmentation),
         )
         for mask in masks_of_project(session, actor, project_id=project_id)
@@ -255,10 +259,10 @@ def mask_answer(session: Session, actor: Actor, *, annotation_id: UUID) -> MaskA
     return MaskAnswer(state="failed", progress=job.progress, error=why, segmentation=None)
 
 
-def _visible(actor: Actor) -> sa.Select[Segmentation, Volume, Label, Account]:
+def _visible(actor: Actor) -> sa.Select[Segmentation, Volume, Label, Account, AnnotationState]:
     """Masks with their names: those of the actor's own work, or of projects where the actor sees all."""
     return (
-        sa.select(Segmentation, Volume, Label, Account)
+        sa.select(Segmentation, Volume, Label, Account, Annotation.state)
         .join(Annotation, Annotation.id == Segmentation.annotation_id)
         .join(Assignment, Assignment.id == Annotation.assignment_id)
         .join(Account, Account.id == Assignment.account_id)
@@ -272,27 +276,36 @@ def _visible(actor: Actor) -> sa.Select[Segmentation, Volume, Label, Account]:
 
 
 def _segmentation_answer(segmentation: Segmentation) -> SegmentationAnswer:
-    on_slices = segmentation.provenance.get("slices", [])
-    suggested = [one["slice"] for one in on_slices if _is_suggested(one)]
-    drawn = sum(all(_is_person_made(source) for source in one.get("sources", ())) for one in on_slices)
     return SegmentationAnswer(
         id=segmentation.id,
         annotation_id=segmentation.annotation_id,
         revision=segmentation.revision,
         model=segmentation.model,
+        job_id=segmentation.job_id,
         mask_sha256=segmentation.mask_sha256,
         seconds=segmentation.seconds,
-        predicted_iou={
+        has_uncertainty=segmentation.uncertainty_sha256 is not None,
+        created_at=segmentation.created_at,
+        **told_of_slices(segmentation.provenance),
+    )
+
+
+def told_of_slices(provenance: JsonDict) -> dict[str, Any]:
+    """The fields of ``schemas.MadeMask`` that follow from a mask's provenance."""
+    on_slices = provenance.get("slices", [])
+    suggested = [one["slice"] for one in on_slices if _is_suggested(one)]
+    drawn = sum(all(_is_person_made(source) for source in one.get("sources", ())) for one in on_slices)
+    return {
+        "predicted_iou": {
             on_slice["slice"]: min(on_slice["predicted_iou"])
             for on_slice in on_slices
             if on_slice.get("predicted_iou")
         },
-        doubtful=[one["slice"] for one in on_slices if _is_doubtful(one)],
-        drawn=drawn,
-        filled=len(on_slices) - drawn - len(suggested),
-        suggested=suggested,
-        created_at=segmentation.created_at,
-    )
+        "doubtful": [one["slice"] for one in on_slices if _is_doubtful(one)],
+        "drawn": drawn,
+        "filled": len(on_slices) - drawn - len(suggested),
+        "suggested": suggested,
+    }
 
 
 def _is_person_made(source: str) -> bool:

@@ -1,19 +1,19 @@
 """Masks made from submitted annotations, and previews of those to come."""
 
-from typing import Annotated
 from uuid import UUID
 
 from anyio import to_thread
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.accounts.deps import CurrentActor
 from crowdmask.core.preview import PreviewRequest
-from crowdmask.segmentations import files, queries, service
+from crowdmask.segmentations import derived_queries, files, queries, service
 from crowdmask.segmentations.agreement import agreement_answer
 from crowdmask.segmentations.schemas import (
     AgreementAnswer,
+    DerivedMaskAnswer,
     JobsAnswer,
     MaskAnswer,
     PreviewAnswer,
@@ -22,6 +22,7 @@ from crowdmask.segmentations.schemas import (
     SuggestionAnswer,
 )
 from crowdmask.segmentations.suggestions import request_suggestion, suggestion
+from crowdmask.web.binary import BYTES, IfNoneMatch, if_changed, nifti_file
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
 from crowdmask.web.state import Server, ServerState
@@ -74,6 +75,14 @@ def compare_masks(project_id: UUID, session: WriteSession, actor: CurrentActor) 
     return JobsAnswer(jobs=service.request_mask_agreement(session, actor, project_id=project_id))
 
 
+@router.get("/projects/{project_id}/derived-masks", **needs(Permission.SEES_ALL))
+def list_derived_masks(
+    project_id: UUID, session: ReadSession, actor: CurrentActor
+) -> list[DerivedMaskAnswer]:
+    """The masks that a project's datasets asked for and no submission made, by volume name and label."""
+    return derived_queries.derived_mask_answers(session, actor, project_id=project_id)
+
+
 @router.get(
     "/segmentations/{segmentation_id}/file", response_class=FileResponse, **needs(Permission.OWN_OR_SEES_ALL)
 )
@@ -81,37 +90,75 @@ def download_mask(
     segmentation_id: UUID, session: ReadSession, actor: CurrentActor, server: Server
 ) -> FileResponse:
     """The mask as NIfTI on the source file's grid."""
-    found = queries.visible_segmentation(session, actor, segmentation_id)
-    return FileResponse(
-        files.checked_path(server.storage, found),
-        media_type="application/gzip",
-        filename=files.download_name(found),
-    )
+    found = files.of_segmentation(queries.visible_segmentation(session, actor, segmentation_id))
+    return nifti_file(files.checked_path(server.storage, found), found.name)
 
 
-@router.get(
-    "/segmentations/{segmentation_id}/bits",
-    response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}},
-    **needs(Permission.OWN_OR_SEES_ALL),
-)
+@router.get("/segmentations/{segmentation_id}/bits", **BYTES, **needs(Permission.OWN_OR_SEES_ALL))
 def get_bits(
     segmentation_id: UUID,
     session: ReadSession,
     actor: CurrentActor,
     server: Server,
-    if_none_match: Annotated[str | None, Header()] = None,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """The mask on the canonical grid for a viewer: a zlib stream of bits, (nz, ny, nx), x fastest, each slice padded to
     whole bytes, the first voxel in the highest bit."""
-    found = queries.visible_segmentation(session, actor, segmentation_id)
-    tag = f'"{found.segmentation.mask_sha256}"'
-    headers = {"Cache-Control": "private, no-cache", "ETag": tag}
-    if if_none_match == tag:
-        return Response(status_code=304, headers=headers)
-    return Response(
-        files.canonical_bits(server.storage, found), media_type="application/octet-stream", headers=headers
-    )
+    found = files.of_segmentation(queries.visible_segmentation(session, actor, segmentation_id))
+    return if_changed(found.version, if_none_match, lambda: files.canonical_bits(server.storage, found))
+
+
+@router.get("/segmentations/{segmentation_id}/uncertainty", **BYTES, **needs(Permission.OWN_OR_SEES_ALL))
+def get_uncertainty(
+    segmentation_id: UUID,
+    session: ReadSession,
+    actor: CurrentActor,
+    server: Server,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """How undecided the model was, by voxel: a zlib stream of bytes, (nz, ny, nx), x fastest, hundredths of a bit of entropy
+    (100: the voxel may as well be in the mask as not). 404 where an earlier version made the mask."""
+    found = files.of_segmentation(queries.visible_segmentation(session, actor, segmentation_id))
+    path = files.uncertainty_path(server.storage, found)
+    return if_changed(path.name, if_none_match, path.read_bytes)
+
+
+@router.get(
+    "/derived-masks/{derived_mask_id}/file", response_class=FileResponse, **needs(Permission.SEES_ALL)
+)
+def download_derived_mask(
+    derived_mask_id: UUID, session: ReadSession, actor: CurrentActor, server: Server
+) -> FileResponse:
+    """A mask that a dataset asked for, as NIfTI on the source file's grid."""
+    found = files.of_derived(derived_queries.visible_derived(session, actor, derived_mask_id))
+    return nifti_file(files.checked_path(server.storage, found), found.name)
+
+
+@router.get("/derived-masks/{derived_mask_id}/bits", **BYTES, **needs(Permission.SEES_ALL))
+def get_derived_bits(
+    derived_mask_id: UUID,
+    session: ReadSession,
+    actor: CurrentActor,
+    server: Server,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """A mask that a dataset asked for, as the bits of a submitted one."""
+    found = files.of_derived(derived_queries.visible_derived(session, actor, derived_mask_id))
+    return if_changed(found.version, if_none_match, lambda: files.canonical_bits(server.storage, found))
+
+
+@router.get("/derived-masks/{derived_mask_id}/uncertainty", **BYTES, **needs(Permission.SEES_ALL))
+def get_derived_uncertainty(
+    derived_mask_id: UUID,
+    session: ReadSession,
+    actor: CurrentActor,
+    server: Server,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """How undecided the model was, as of a submitted mask."""
+    found = files.of_derived(derived_queries.visible_derived(session, actor, derived_mask_id))
+    path = files.uncertainty_path(server.storage, found)
+    return if_changed(path.name, if_none_match, path.read_bytes)
 
 
 @router.post("/assignments/{assignment_id}/preview", **needs(Permission.OWN_OR_ADMIN))

@@ -5,25 +5,26 @@ from uuid import UUID
 
 from pydantic import Field
 
+from crowdmask.core.completion import Completion
+from crowdmask.core.lifecycle import AnnotationState
 from crowdmask.web.forms import Answer, Form, Time
 
 MOST_BOXES = 16
 """Of one label on one slice that a preview is made of."""
 
 
-class SegmentationAnswer(Answer):
-    """A finished mask.
+class MadeMask(Answer):
+    """What is said of any mask that a model made of boxes.
 
     ``predicted_iou``: slice -> the model's own estimate of its quality there, 0..1 (lowest box). ``doubtful``: slices whose
     expected Dice is below 0.7, or, where a model's was never measured, their ``predicted_iou``. ``drawn``, ``filled``: how many
     slices have boxes that people made, and how many at least one that follows from others and that somebody has looked
-    at. ``suggested``: slices with a box at which nobody has looked: completion's.
+    at. ``suggested``: slices with a box at which nobody has looked: completion's. ``has_uncertainty``: whether there is a map
+    of it by voxel; an earlier version made none. ``job_id``: an admin can run it again.
     """
 
-    id: UUID
-    annotation_id: UUID
-    revision: int
     model: str
+    job_id: UUID | None
     mask_sha256: str
     seconds: float
     predicted_iou: dict[int, float]
@@ -31,7 +32,16 @@ class SegmentationAnswer(Answer):
     drawn: int
     filled: int
     suggested: list[int]
+    has_uncertainty: bool
     created_at: Time
+
+
+class SegmentationAnswer(MadeMask):
+    """A finished mask of one revision of an annotation."""
+
+    id: UUID
+    annotation_id: UUID
+    revision: int
 
 
 class MaskAnswer(Answer):
@@ -44,14 +54,29 @@ class MaskAnswer(Answer):
 
 
 class ProjectMaskAnswer(Answer):
-    """A finished mask of submitted work, with what it is of."""
+    """A finished mask of submitted work, with what it is of. ``annotation_state``: submitted or accepted."""
 
     volume_id: UUID
     volume_name: str
     label_index: int
     label_name: str
     annotator: str
+    annotation_state: AnnotationState
     segmentation: SegmentationAnswer
+
+
+class DerivedMaskAnswer(MadeMask):
+    """A finished mask that a dataset asked for. ``rule``: how one set of boxes is made of the work of ``annotators``;
+    ``completion``: what was added to undecided slices."""
+
+    id: UUID
+    volume_id: UUID
+    volume_name: str
+    label_index: int
+    label_name: str
+    rule: str
+    completion: Completion
+    annotators: list[str]
 
 
 class SuggestionAnswer(Answer):

@@ -30,6 +30,7 @@ def record_mask(
     mask_sha256: str,
     provenance: JsonDict,
     seconds: float,
+    uncertainty_sha256: str | None = None,
 ) -> Segmentation:
     """Keep the mask of a revision; made again (a lost blob, another model), it replaces the row's content."""
     segmentation = session.scalar(
@@ -45,6 +46,7 @@ def record_mask(
     segmentation.mask_sha256 = mask_sha256
     segmentation.provenance = provenance
     segmentation.seconds = seconds
+    segmentation.uncertainty_sha256 = uncertainty_sha256
     session.flush()
     return segmentation
 

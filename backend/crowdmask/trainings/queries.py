@@ -55,18 +55,6 @@ class StepRequest:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What a training predicted for a test scan: a label map on the scan's own grid, as a blob.
-
-    ``values``: by the name of each label its integer in the map. A dataset numbers its labels anew: they are not those of
-    the project.
-    """
-
-    sha256: str
-    values: Mapping[str, int]
-
-
-@dataclass(frozen=True)
 class PredictedCase:
     """A test case whose prediction is kept, as a blob. ``values``: by the id of each score the label's integer in it."""
 
@@ -124,30 +112,6 @@ def training_details(session: Session, actor: Actor, *, training_id: UUID) -> Tr
             for told, step in zip(answer.steps, steps, strict=True)
         ],
     )
-
-
-def prediction(session: Session, actor: Actor, *, training_id: UUID, volume_id: UUID) -> Prediction:
-    """The training's prediction for a volume of its test set: the ensemble's where it has several configurations.
-
-    Raises:
-        NotFound, NotAllowed: as ``training_answer``, and ``not_found`` where it has predicted nothing for the volume.
-    """
-    training = visible_training(session, actor, training_id)
-    rows = session.execute(
-        sa.select(TrainingScore.prediction_sha256, TrainingScore.label_name, TrainingScore.label_index).where(
-            TrainingScore.training_id == training.id,
-            TrainingScore.configuration == settings_of(training).result,
-            TrainingScore.volume_id == volume_id,
-        )
-    ).all()
-    sha256 = rows[0][0] if rows else None
-    if sha256 is None:
-        raise NotFound(
-            ErrorCode.NOT_FOUND,
-            f"The training {training.name!r} has predicted nothing for the volume {volume_id}.",
-            hint="It predicts the test scans of its dataset, in its last step.",
-        )
-    return Prediction(sha256, {label_name: value for _, label_name, value in rows})
 
 
 def dataset_pairs(session: Session, actor: Actor, *, project_id: UUID) -> list[DatasetPair]:

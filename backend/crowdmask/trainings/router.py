@@ -2,19 +2,24 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from fastapi.responses import FileResponse
 
 from crowdmask.accounts.deps import CurrentActor
-from crowdmask.trainings import queries, service
+from crowdmask.segmentations import files
+from crowdmask.trainings import predictions, queries, service
 from crowdmask.trainings.schemas import (
     DatasetPair,
+    PredictionAnswer,
     TrainingAnswer,
     TrainingDetails,
     TrainingForm,
     TrainingPairForm,
 )
+from crowdmask.web.binary import BYTES, IfNoneMatch, if_changed, nifti_file
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
+from crowdmask.web.state import Server
 
 router = APIRouter(tags=["trainings"])
 
@@ -71,3 +76,31 @@ def resume_training(training_id: UUID, session: WriteSession, actor: CurrentActo
     """Go on with a training that failed or was cancelled, from its last checkpoint."""
     service.resume_training(session, actor, training_id=training_id)
     return queries.training_answer(session, actor, training_id=training_id)
+
+
+@router.get("/projects/{project_id}/predictions", **needs(Permission.SEES_ALL))
+def list_predictions(project_id: UUID, session: ReadSession, actor: CurrentActor) -> list[PredictionAnswer]:
+    """What trained networks made of their test sets: the newest training first, the lowest Dice first."""
+    return predictions.prediction_answers(session, actor, project_id=project_id)
+
+
+@router.get("/predictions/{prediction_id}/file", response_class=FileResponse, **needs(Permission.SEES_ALL))
+def download_prediction(
+    prediction_id: UUID, session: ReadSession, actor: CurrentActor, server: Server
+) -> FileResponse:
+    """All labels that a network predicted in the volume, as NIfTI, in the numbers of its dataset."""
+    found = predictions.prediction_file(session, actor, prediction_id)
+    return nifti_file(files.checked_path(server.storage, found), found.name)
+
+
+@router.get("/predictions/{prediction_id}/bits", **BYTES, **needs(Permission.SEES_ALL))
+def get_prediction_bits(
+    prediction_id: UUID,
+    session: ReadSession,
+    actor: CurrentActor,
+    server: Server,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """One label that a network predicted, on the canonical grid, as the bits of a mask."""
+    found = predictions.prediction_file(session, actor, prediction_id)
+    return if_changed(found.version, if_none_match, lambda: files.canonical_bits(server.storage, found))

@@ -164,3 +164,19 @@ class DatasetPair(Answer):
     export_id: UUID
     other_id: UUID
     differs: Difference
+
+
+class PredictionAnswer(Answer):
+    """What a training predicted of one label of a volume of its test set; ``training_name`` names the configuration too where
+    it has several. ``label_index``: the label's integer in the project. ``volume_dice``: against the reference; null where
+    it is undefined."""
+
+    id: UUID
+    training_id: UUID
+    training_name: str
+    volume_id: UUID
+    volume_name: str
+    label_index: int
+    label_name: str
+    volume_dice: float | None
+    mask_sha256: str

@@ -1,5 +1,7 @@
-"""Reference masks as a viewer asks for them."""
+"""Reference masks as files, and as a viewer asks for them."""
 
+from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -7,11 +9,14 @@ from sqlalchemy.orm import Session
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.core.errors import ErrorCode, NotFound
+from crowdmask.core.nnunet_layout import case_name
 from crowdmask.core.region import mask_bits
 from crowdmask.infra.storage import LocalStorage
 from crowdmask.models import ReferenceMask, Volume
 from crowdmask.projects.queries import takes_part
 from crowdmask.volumes.queries import SEES_ALL
+
+_GZIP = b"\x1f\x8b"
 
 
 def visible_reference(session: Session, actor: Actor, volume_id: UUID) -> ReferenceMask:
@@ -28,6 +33,30 @@ def visible_reference(session: Session, actor: Actor, volume_id: UUID) -> Refere
     if reference is None:
         raise NotFound(ErrorCode.NOT_FOUND, f"There is no reference of a volume {volume_id}.")
     return reference
+
+
+class ReferenceFile(NamedTuple):
+    """A stored reference and what a browser saves it as."""
+
+    path: Path
+    name: str
+    media_type: str
+
+
+def reference_file(session: Session, storage: LocalStorage, reference: ReferenceMask) -> ReferenceFile:
+    """The reference as it was uploaded, unchanged.
+
+    Raises:
+        Corrupt: ``blob_missing``, ``blob_corrupt``.
+    """
+    path = storage.verify(reference.source_sha256)
+    volume = session.get_one(Volume, reference.volume_id)
+    with path.open("rb") as file:
+        is_packed = file.read(2) == _GZIP
+    name = f"{case_name(volume.name)}_reference.nii"
+    if is_packed:
+        return ReferenceFile(path, f"{name}.gz", "application/gzip")
+    return ReferenceFile(path, name, "application/octet-stream")
 
 
 def reference_bits(storage: LocalStorage, reference: ReferenceMask, label_index: int) -> bytes:

@@ -3,12 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import FileResponse
 
 from crowdmask.accounts.deps import CurrentActor
 from crowdmask.models import ReferenceOrigin
 from crowdmask.volumes import queries, references, service, slices, uploads
 from crowdmask.volumes.schemas import ReferenceAnswer, VolumeAnswer, VolumePatch, VolumesPatch
+from crowdmask.web.binary import BYTES, IfNoneMatch, if_changed
 from crowdmask.web.pages import Page, Paging
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
@@ -124,31 +126,32 @@ async def upload_reference(
         )
 
 
-@router.get(
-    "/volumes/{volume_id}/reference/{label_index}/bits",
-    response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}},
-    **needs(Permission.SEES_ALL),
-)
+@router.get("/volumes/{volume_id}/reference/file", response_class=FileResponse, **needs(Permission.SEES_ALL))
+def download_reference(
+    volume_id: UUID, session: ReadSession, actor: CurrentActor, server: Server
+) -> FileResponse:
+    """The reference as it was uploaded."""
+    found = references.visible_reference(session, actor, volume_id)
+    file = references.reference_file(session, server.storage, found)
+    return FileResponse(file.path, media_type=file.media_type, filename=file.name)
+
+
+@router.get("/volumes/{volume_id}/reference/{label_index}/bits", **BYTES, **needs(Permission.SEES_ALL))
 def get_reference_bits(
     volume_id: UUID,
     label_index: Annotated[int, Path(ge=1, le=255)],
     session: ReadSession,
     actor: CurrentActor,
     server: Server,
-    if_none_match: Annotated[str | None, Header()] = None,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """One label of the reference on the canonical grid for a viewer: a zlib stream of bits, (nz, ny, nx), x fastest, each
     slice padded to whole bytes, the first voxel in the highest bit."""
     reference = references.visible_reference(session, actor, volume_id)
-    tag = f'"{reference.source_sha256}-{label_index}"'
-    headers = {"Cache-Control": "private, no-cache", "ETag": tag}
-    if if_none_match == tag:
-        return Response(status_code=304, headers=headers)
-    return Response(
-        references.reference_bits(server.storage, reference, label_index),
-        media_type="application/octet-stream",
-        headers=headers,
+    return if_changed(
+        f"{reference.source_sha256}-{label_index}",
+        if_none_match,
+        lambda: references.reference_bits(server.storage, reference, label_index),
     )
 
 

@@ -46,6 +46,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/annotations/{annotation_id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept Annotation
+         * @description Accept submitted work: its annotator cannot reopen it any more.
+         *
+         *     If-Match: the revision that was looked at. 409 ``transition_invalid``: it is not submitted now. 412: it was changed and
+         *     handed in again since.
+         */
+        post: operations["accept_annotation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/annotations/{annotation_id}/batches": {
         parameters: {
             query?: never;
@@ -140,7 +163,7 @@ export interface paths {
         put?: never;
         /**
          * Return Annotation
-         * @description Send submitted work back to its annotator, with a comment and the slice to look at first.
+         * @description Send submitted or accepted work back to its annotator, with a comment and the slice to look at first.
          *
          *     If-Match: the revision that was looked at. 409 ``transition_invalid``: it is not submitted now. 412: it was changed and
          *     handed in again since.
@@ -311,6 +334,66 @@ export interface paths {
          * @description Take a task back from somebody. What they made, and still save, stays in their own annotation.
          */
         post: operations["take_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/derived-masks/{derived_mask_id}/bits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Derived Bits
+         * @description A mask that a dataset asked for, as the bits of a submitted one.
+         */
+        get: operations["get_derived_bits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/derived-masks/{derived_mask_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Derived Mask
+         * @description A mask that a dataset asked for, as NIfTI on the source file's grid.
+         */
+        get: operations["download_derived_mask"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/derived-masks/{derived_mask_id}/uncertainty": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Derived Uncertainty
+         * @description How undecided the model was, as of a submitted mask.
+         */
+        get: operations["get_derived_uncertainty"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -714,6 +797,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/predictions/{prediction_id}/bits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Prediction Bits
+         * @description One label that a network predicted, on the canonical grid, as the bits of a mask.
+         */
+        get: operations["get_prediction_bits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Prediction
+         * @description All labels that a network predicted in the volume, as NIfTI, in the numbers of its dataset.
+         */
+        get: operations["download_prediction"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects": {
         parameters: {
             query?: never;
@@ -825,6 +948,26 @@ export interface paths {
          * @description Take my acceptance back: I am given no more tasks. What I made stays until an admin removes it.
          */
         delete: operations["withdraw_consent"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project_id}/derived-masks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Derived Masks
+         * @description The masks that a project's datasets asked for and no submission made, by volume name and label.
+         */
+        get: operations["list_derived_masks"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1310,6 +1453,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project_id}/predictions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Predictions
+         * @description What trained networks made of their test sets: the newest training first, the lowest Dice first.
+         */
+        get: operations["list_predictions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project_id}/progress": {
         parameters: {
             query?: never;
@@ -1518,6 +1681,27 @@ export interface paths {
          * @description The mask as NIfTI on the source file's grid.
          */
         get: operations["download_mask"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segmentations/{segmentation_id}/uncertainty": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Uncertainty
+         * @description How undecided the model was, by voxel: a zlib stream of bytes, (nz, ny, nx), x fastest, hundredths of a bit of entropy
+         *     (100: the voxel may as well be in the mask as not). 404 where an earlier version made the mask.
+         */
+        get: operations["get_uncertainty"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1751,6 +1935,26 @@ export interface paths {
          * @description Upload a label map (NIfTI) of the volume as the body; its integers are those of the project's labels.
          */
         post: operations["upload_reference"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/volumes/{volume_id}/reference/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Reference
+         * @description The reference as it was uploaded.
+         */
+        get: operations["download_reference"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2044,6 +2248,8 @@ export interface components {
          * @description A choice as it was frozen: ``completion`` is the one that held.
          */
         ChoiceAnswer: {
+            /** Accepted Only */
+            accepted_only: boolean;
             /** Annotator */
             annotator: string | null;
             completion: components["schemas"]["Completion"] | null;
@@ -2082,6 +2288,11 @@ export interface components {
          * @description What the dataset is to be made of; each field as in ``core.dataset_choice.DatasetChoice``.
          */
         ChoiceForm: {
+            /**
+             * Accepted Only
+             * @default false
+             */
+            accepted_only: boolean;
             /** Annotator */
             annotator?: string | null;
             completion?: components["schemas"]["Completion"] | null;
@@ -2250,6 +2461,61 @@ export interface components {
          * @enum {string}
          */
         DatasetPart: "card" | "manifest" | "boxes-csv" | "boxes-coco" | "boxes-yolo" | "boxes-files";
+        /**
+         * DerivedMaskAnswer
+         * @description A finished mask that a dataset asked for. ``rule``: how one set of boxes is made of the work of ``annotators``;
+         *     ``completion``: what was added to undecided slices.
+         */
+        DerivedMaskAnswer: {
+            /** Annotators */
+            annotators: string[];
+            completion: components["schemas"]["Completion"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Doubtful */
+            doubtful: number[];
+            /** Drawn */
+            drawn: number;
+            /** Filled */
+            filled: number;
+            /** Has Uncertainty */
+            has_uncertainty: boolean;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Job Id */
+            job_id: string | null;
+            /** Label Index */
+            label_index: number;
+            /** Label Name */
+            label_name: string;
+            /** Mask Sha256 */
+            mask_sha256: string;
+            /** Model */
+            model: string;
+            /** Predicted Iou */
+            predicted_iou: {
+                [key: string]: number;
+            };
+            /** Rule */
+            rule: string;
+            /** Seconds */
+            seconds: number;
+            /** Suggested */
+            suggested: number[];
+            /**
+             * Volume Id
+             * Format: uuid
+             */
+            volume_id: string;
+            /** Volume Name */
+            volume_name: string;
+        };
         /**
          * Device
          * @description ``auto``: a GPU where the worker has one, else the CPU.
@@ -3085,6 +3351,41 @@ export interface components {
             mean: number | null;
         };
         /**
+         * PredictionAnswer
+         * @description What a training predicted of one label of a volume of its test set; ``training_name`` names the configuration too where
+         *     it has several. ``label_index``: the label's integer in the project. ``volume_dice``: against the reference; null where
+         *     it is undefined.
+         */
+        PredictionAnswer: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Label Index */
+            label_index: number;
+            /** Label Name */
+            label_name: string;
+            /** Mask Sha256 */
+            mask_sha256: string;
+            /**
+             * Training Id
+             * Format: uuid
+             */
+            training_id: string;
+            /** Training Name */
+            training_name: string;
+            /** Volume Dice */
+            volume_dice: number | null;
+            /**
+             * Volume Id
+             * Format: uuid
+             */
+            volume_id: string;
+            /** Volume Name */
+            volume_name: string;
+        };
+        /**
          * PreviewAnswer
          * @description The mask that the boxes would give together.
          *
@@ -3239,9 +3540,10 @@ export interface components {
         };
         /**
          * ProjectMaskAnswer
-         * @description A finished mask of submitted work, with what it is of.
+         * @description A finished mask of submitted work, with what it is of. ``annotation_state``: submitted or accepted.
          */
         ProjectMaskAnswer: {
+            annotation_state: components["schemas"]["AnnotationState"];
             /** Annotator */
             annotator: string;
             /** Label Index */
@@ -3456,12 +3758,7 @@ export interface components {
         };
         /**
          * SegmentationAnswer
-         * @description A finished mask.
-         *
-         *     ``predicted_iou``: slice -> the model's own estimate of its quality there, 0..1 (lowest box). ``doubtful``: slices whose
-         *     expected Dice is below 0.7, or, where a model's was never measured, their ``predicted_iou``. ``drawn``, ``filled``: how many
-         *     slices have boxes that people made, and how many at least one that follows from others and that somebody has looked
-         *     at. ``suggested``: slices with a box at which nobody has looked: completion's.
+         * @description A finished mask of one revision of an annotation.
          */
         SegmentationAnswer: {
             /**
@@ -3480,11 +3777,15 @@ export interface components {
             drawn: number;
             /** Filled */
             filled: number;
+            /** Has Uncertainty */
+            has_uncertainty: boolean;
             /**
              * Id
              * Format: uuid
              */
             id: string;
+            /** Job Id */
+            job_id: string | null;
             /** Mask Sha256 */
             mask_sha256: string;
             /** Model */
@@ -4063,7 +4364,8 @@ export interface components {
         };
         /**
          * WorstCase
-         * @description A mask or prediction with a low Dice. ``by``: whose boxes or which training.
+         * @description A mask or prediction with a low Dice. ``by``: whose boxes or which training. ``mask_id``: what the page of the review
+         *     takes as ``mask``.
          */
         WorstCase: {
             /** By */
@@ -4076,6 +4378,11 @@ export interface components {
             label_index: number;
             /** Label Name */
             label_name: string;
+            /**
+             * Mask Id
+             * Format: uuid
+             */
+            mask_id: string;
             /** Volume Dice */
             volume_dice: number;
             /**
@@ -4144,6 +4451,40 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
+            path: {
+                annotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnnotationAnswer"];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accept_annotation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The revision: `"12"`. */
+                "if-match"?: string | null;
+            };
             path: {
                 annotation_id: string;
             };
@@ -4615,6 +4956,101 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_derived_bits: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path: {
+                derived_mask_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_derived_mask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                derived_mask_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_derived_uncertainty: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path: {
+                derived_mask_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
             };
             /** @description Refused. */
             default: {
@@ -5354,6 +5790,68 @@ export interface operations {
             };
         };
     };
+    get_prediction_bits: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path: {
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_prediction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_projects: {
         parameters: {
             query?: never;
@@ -5629,6 +6127,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_derived_masks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DerivedMaskAnswer"][];
+                };
             };
             /** @description Refused. */
             default: {
@@ -6565,6 +7094,37 @@ export interface operations {
             };
         };
     };
+    list_predictions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionAnswer"][];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_progress: {
         parameters: {
             query?: {
@@ -7008,6 +7568,39 @@ export interface operations {
             };
         };
     };
+    get_uncertainty: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path: {
+                segmentation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     sign_out: {
         parameters: {
             query?: never;
@@ -7422,6 +8015,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ReferenceAnswer"];
                 };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_reference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                volume_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Refused. */
             default: {

@@ -12,6 +12,7 @@ from crowdmask.core.completion import Completion
 from crowdmask.core.dataset_choice import LabelSource
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.geometry import Box
+from crowdmask.core.lifecycle import AnnotationState
 from crowdmask.core.nnunet import check_dataset
 from crowdmask.core.nnunet_layout import Split
 from crowdmask.exports import queries
@@ -81,6 +82,18 @@ def test_filters_ask_for_more_answers_more_agreement_or_a_better_score(place: Pl
         "the model's score of spleen is 0.90, 0.95 is asked for" in place.reasons(min_predicted_iou=0.95)["a"]
     )
     assert place.preview(min_predicted_iou=0.5).cases == ["a"]
+
+
+def test_only_accepted_work_goes_in_when_that_is_asked_for(place: Place) -> None:
+    whole(place, "a")
+    assert place.reasons(accepted_only=True) == {
+        "a": "spleen has 0 of 1 accepted answers; liver has 0 of 1 accepted answers"
+    }
+    with place.database.write() as session:
+        session.execute(sa.update(Annotation).values(state=AnnotationState.ACCEPTED))
+    assert place.preview(accepted_only=True).cases == ["a"]
+    place.work(place.volume("b"), 1)
+    assert "spleen has 0 of 1 accepted answers" in place.reasons(accepted_only=True)["b"]
 
 
 def test_a_median_of_several_people_is_made_before_the_folder_is_written(place: Place) -> None:

@@ -14,10 +14,13 @@ import sqlalchemy as sa
 from crowdmask import jobs
 from crowdmask.accounts.actor import Actor
 from crowdmask.core import nifti
+from crowdmask.core.completion import Completion
 from crowdmask.core.lifecycle import AnnotationState, AssignmentState, JobState
+from crowdmask.core.region import map_bytes
 from crowdmask.infra.db import Database
-from crowdmask.models import Account, Annotation, Job, JobKind, Queue, Role, Volume
+from crowdmask.models import Account, Annotation, Job, JobKind, Project, Queue, Role, Volume
 from crowdmask.segmentations import service
+from crowdmask.segmentations.derived import Rule, Wish, record_derived, request_mask
 from tests import factories
 from tests.api.server import AppServer, problem
 from tests.studies import answer_absent, begin, make_study
@@ -46,8 +49,9 @@ class Place:
         told: dict[str, Any] = answer.json()
         return told
 
-    def make_mask(self, voxels: Any) -> UUID:
-        """What the job ``segment`` does; ``voxels`` (z, y, x) canonical."""
+    def make_mask(self, voxels: Any, uncertainty: Any = None) -> UUID:
+        """What the job ``segment`` does; ``voxels`` (z, y, x) canonical. Without ``uncertainty``: what it did before there was
+        any."""
         storage = self.server.storage
         source = nifti.read_source_grid(storage.path(self.volume.source_sha256))
         nifti.write_mask(self.folder / "mask.nii.gz", voxels, source)
@@ -65,6 +69,7 @@ class Place:
                 mask_sha256=storage.put_file(self.folder / "mask.nii.gz"),
                 provenance={"slices": slices},
                 seconds=1.5,
+                uncertainty_sha256=None if uncertainty is None else storage.put_bytes(map_bytes(uncertainty)),
             ).id
 
 
@@ -139,6 +144,61 @@ def test_the_bits_are_the_mask_on_the_canonical_grid(place: Place) -> None:
     assert answer.headers["etag"]
 
 
+def test_the_map_of_uncertainty_is_as_it_was_made_and_an_old_mask_has_none(place: Place) -> None:
+    mask = np.ones(SHAPE, np.uint8)
+    made = place.make_mask(mask)
+    (listed,) = place.get("rev", f"/projects/{place.project_id}/masks").json()
+    assert listed["segmentation"]["has_uncertainty"] is False
+    problem(place.get("ann", f"/segmentations/{made}/uncertainty"), 404, "not_found")
+    doubt = np.random.default_rng(2).integers(0, 101, SHAPE, dtype=np.uint8)
+    assert place.make_mask(mask, doubt) == made
+    assert place.state()["segmentation"]["has_uncertainty"] is True
+    answer = place.get("ann", f"/segmentations/{made}/uncertainty")
+    assert answer.status_code == 200, answer.text
+    assert np.array_equal(np.frombuffer(zlib.decompress(answer.content), np.uint8).reshape(SHAPE), doubt)
+    again = place.server.sign_in(place.people["ann"]).get(
+        f"/api/v1/segmentations/{made}/uncertainty", headers={"If-None-Match": answer.headers["etag"]}
+    )
+    assert again.status_code == 304
+
+
+def test_a_mask_that_a_dataset_asked_for_is_listed_with_whose_work_it_is_and_given_out(place: Place) -> None:
+    voxels = np.random.default_rng(3).integers(0, 2, SHAPE, dtype=np.uint8)
+    place.make_mask(voxels)
+    storage = place.server.storage
+    with place.server.database.write() as session:
+        project = session.get_one(Project, place.project_id)
+        volume = session.get_one(Volume, place.volume.id)
+        volume.pack_sha256 = storage.put_bytes(b"a pack")
+        wish = Wish(1, Rule.MEDIAN, ((place.annotation.id, 0),), Completion.FULL, "litemedsam")
+        row = request_mask(session, wish, project=project, volume=volume)
+    path = f"/projects/{place.project_id}/derived-masks"
+    assert place.get("rev", path).json() == [], "it is not made yet"
+    problem(place.get("rev", f"/derived-masks/{row.id}/bits"), 404, "not_found")
+    with place.server.database.write() as session:
+        record_derived(
+            session,
+            derived_mask_id=row.id,
+            mask_sha256=storage.put_file(place.folder / "mask.nii.gz"),
+            provenance={"slices": []},
+            seconds=1.0,
+            uncertainty_sha256=storage.put_bytes(map_bytes(voxels)),
+        )
+    (listed,) = place.get("rev", path).json()
+    told = (listed["rule"], listed["completion"], listed["annotators"], listed["label_name"])
+    assert told == ("median", "full", ["ann"], "left kidney")
+    rows = np.frombuffer(
+        zlib.decompress(place.get("res", f"/derived-masks/{row.id}/bits").content), np.uint8
+    ).reshape(SHAPE[0], -1)
+    assert np.array_equal(np.unpackbits(rows, axis=1, count=SHAPE[1] * SHAPE[2]).reshape(SHAPE), voxels)
+    assert place.get("res", f"/derived-masks/{row.id}/uncertainty").status_code == 200
+    named = place.get("res", f"/derived-masks/{row.id}/file").headers["content-disposition"]
+    assert 'filename="CT_a_1_left_kidney_median_full.nii.gz"' in named
+    problem(place.get("ann", path), 403, "not_allowed")
+    for kind in ("file", "bits", "uncertainty"):
+        problem(place.get("ann", f"/derived-masks/{row.id}/{kind}"), 404, "not_found")
+
+
 def test_the_file_is_the_stored_mask_under_a_name_that_every_system_takes(place: Place) -> None:
     made = place.make_mask(np.ones(SHAPE, np.uint8))
     answer = place.get("res", f"/segmentations/{made}/file")
@@ -150,11 +210,12 @@ def test_the_file_is_the_stored_mask_under_a_name_that_every_system_takes(place:
 
 def test_a_mask_is_for_its_annotator_and_for_who_sees_all(place: Place) -> None:
     """Fault 52."""
-    made = place.make_mask(np.ones(SHAPE, np.uint8))
+    made = place.make_mask(np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8))
     paths = [
         f"/annotations/{place.annotation.id}/mask",
         f"/segmentations/{made}/file",
         f"/segmentations/{made}/bits",
+        f"/segmentations/{made}/uncertainty",
     ]
     for path in paths:
         for name in ("ann", "admin", "rev", "res"):

@@ -305,36 +305,12 @@ def test_each_configuration_and_the_ensemble_have_scores_and_the_ensembles_are_t
     key = f"training:{training_id}"
     with place.database.read() as session:
         told = queries.training_details(session, place.researcher, training_id=training_id)
-        found = queries.prediction(
-            session, place.researcher, training_id=training_id, volume_id=place.test_volume.id
-        )
     assert [(one.configuration, one.key) for one in told.results] == [
         (FULL, f"{key}:3d_fullres"), (FLAT, f"{key}:2d"), (None, key),
     ]  # fmt: skip
     first, second = told.results[2].labels
     assert (first.label_name, first.mean, first.ci, first.n, first.undefined) == ("label 1", 1.0, 0.0, 1, 0)
     assert (second.mean, second.ci, second.n, second.undefined) == (None, None, 0, 1)
-    assert found.sha256 == "ensemble"
-
-
-def test_the_prediction_for_a_test_scan_is_found_with_the_numbers_of_its_labels(place: Place) -> None:
-    training_id = place.start(place.dataset())
-    asked = {"training_id": training_id, "volume_id": place.test_volume.id}
-    with pytest.raises(NotFound, match="predicted nothing"), place.database.read() as session:
-        queries.prediction(session, place.researcher, **asked)
-    with place.database.write() as session:
-        service.record_scores(
-            session,
-            training_id=training_id,
-            configuration=FLAT,
-            scored=_scored(place.test_volume, [0.5, 0]),
-        )
-        stranger = factories.add_account(session, name="Stranger")
-    with place.database.read() as session:
-        found = queries.prediction(session, place.researcher, **asked)
-        assert (found.sha256, found.values) == ("ab" * 32, {"label 1": 1, "label 2": 2})
-        with pytest.raises(NotFound, match="no training"):
-            queries.prediction(session, Actor(stranger.id), **asked)
 
 
 def test_a_researcher_starts_watches_stops_and_resumes_through_the_api(server: AppServer) -> None:

@@ -1,4 +1,4 @@
-"""One label of a reference as a viewer gets it."""
+"""A reference as it was uploaded, and one label of it as a viewer gets it."""
 
 import zlib
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_a_label_of_the_reference_lies_on_the_canonical_grid_however_its_file_li
         project = factories.add_project(session, people["admin"])
         factories.add_member(session, project, people["rev"], role=Role.REVIEWER)
         factories.add_member(session, project, people["ann"])
-        volume = factories.add_volume(session, project, shape=SHAPE)
+        volume = factories.add_volume(session, project, name="CT 1", shape=SHAPE)
         without = factories.add_volume(session, project, shape=SHAPE)
         session.add(
             ReferenceMask(
@@ -49,5 +49,9 @@ def test_a_label_of_the_reference_lies_on_the_canonical_grid_however_its_file_li
         assert again.status_code == 304
     problem(clients["rev"].get(f"{path}/0/bits"), 422, "request_invalid")
     problem(clients["rev"].get(f"/api/v1/volumes/{without.id}/reference/1/bits"), 404, "not_found")
+    file = clients["rev"].get(f"{path}/file")
+    assert file.content == (tmp_path / "reference.nii.gz").read_bytes()
+    assert 'filename="CT_1_reference.nii.gz"' in file.headers["content-disposition"]
     for name in ("ann", "other"):
-        problem(clients[name].get(f"{path}/1/bits"), 404, "not_found")
+        for what in ("1/bits", "file"):
+            problem(clients[name].get(f"{path}/{what}"), 404, "not_found")

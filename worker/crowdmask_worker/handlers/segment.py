@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 import crowdmask
 from crowdmask.core import nifti
+from crowdmask.core.region import map_bytes
 from crowdmask.core.slicepack import SlicePack
 from crowdmask.exports.service import write_when_masks_are_made
 from crowdmask.models.base import JsonDict
@@ -44,6 +45,7 @@ def handle(context: JobContext) -> Effect:
             window=request.window,
             completion=request.completion,
             cache=EmbeddingCache(context.settings.embeddings_dir),
+            with_uncertainty=True,
             progress=lambda done, total: context.report(done / max(total, 1)),
         )
     source = nifti.read_source_grid(
@@ -52,11 +54,15 @@ def handle(context: JobContext) -> Effect:
     with context.work_file(".nii.gz") as path:
         nifti.write_mask(path, result.mask, source)
         mask_sha256 = context.storage.put_file(path)
+    assert result.uncertainty is not None  # as asked for
+    uncertainty_sha256 = context.storage.put_bytes(map_bytes(result.uncertainty))
     provenance = _provenance(request, segmenter, result, source.grid.spacing)
-    return _effect(context, mask_sha256, provenance, result.seconds)
+    return _effect(context, mask_sha256, uncertainty_sha256, provenance, result.seconds)
 
 
-def _effect(context: JobContext, mask_sha256: str, provenance: JsonDict, seconds: float) -> Effect:
+def _effect(
+    context: JobContext, mask_sha256: str, uncertainty_sha256: str, provenance: JsonDict, seconds: float
+) -> Effect:
     payload = context.job.payload
 
     def record(session: Session) -> None:
@@ -70,6 +76,7 @@ def _effect(context: JobContext, mask_sha256: str, provenance: JsonDict, seconds
                 mask_sha256=mask_sha256,
                 provenance=provenance,
                 seconds=seconds,
+                uncertainty_sha256=uncertainty_sha256,
             )
             return
         made = record_derived(
@@ -78,6 +85,7 @@ def _effect(context: JobContext, mask_sha256: str, provenance: JsonDict, seconds
             mask_sha256=mask_sha256,
             provenance=provenance,
             seconds=seconds,
+            uncertainty_sha256=uncertainty_sha256,
         )
         write_when_masks_are_made(session, made)
 

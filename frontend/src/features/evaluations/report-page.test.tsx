@@ -40,6 +40,7 @@ function summary(means: boolean): Schema<"ScoreSummary"> {
       ? [
           {
             ...liver,
+            mask_id: "m1",
             volume_id: "v1",
             volume_name: "CT 1",
             by: "Ada",
@@ -126,7 +127,7 @@ describe("the report", () => {
     const worst = within(screen.getByRole("group", { name: /^Lowest/ }));
     expect(worst.getByRole("row", { name: /CT 1/ }).textContent).toContain("Ada0.3100.400–");
     expect(worst.getByRole("link", { name: "CT 1" }).getAttribute("href")).toBe(
-      "/admin/projects/p1/review?volume=v1&label=4",
+      "/admin/projects/p1/review?volume=v1&label=4&mask=m1",
     );
     const plots = screen.getAllByRole("img");
     expect(plots).toHaveLength(5);

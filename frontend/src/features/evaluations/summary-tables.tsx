@@ -72,12 +72,12 @@ export function WorstTable({ summary }: { summary: Summary }) {
         </thead>
         <tbody>
           {summary.worst.map((one) => (
-            <tr key={`${one.volume_id} ${one.label_index} ${one.by}`}>
+            <tr key={one.mask_id}>
               <th scope="row" className="cm-break">
                 <Link
                   to="/admin/projects/$projectId/review"
                   params={{ projectId }}
-                  search={{ volume: one.volume_id, label: one.label_index }}
+                  search={{ volume: one.volume_id, label: one.label_index, mask: one.mask_id }}
                 >
                   {one.volume_name}
                 </Link>

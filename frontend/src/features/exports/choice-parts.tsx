@@ -151,11 +151,18 @@ export function ConditionsPart({
             </Trans>
           </p>
           <Checkbox
-            label={t`Work that is not submitted counts too, as far as it is`}
-            checked={draft.unfinished}
-            onChange={(event) => onChange({ unfinished: event.currentTarget.checked })}
+            label={t`Only work that a reviewer has accepted`}
+            checked={draft.acceptedOnly}
+            onChange={(event) => onChange({ acceptedOnly: event.currentTarget.checked })}
           />
-          {draft.unfinished ? (
+          {draft.acceptedOnly ? null : (
+            <Checkbox
+              label={t`Work that is not submitted counts too, as far as it is`}
+              checked={draft.unfinished}
+              onChange={(event) => onChange({ unfinished: event.currentTarget.checked })}
+            />
+          )}
+          {draft.unfinished && !draft.acceptedOnly ? (
             <TextInput
               label={t`Decided slices of unfinished work, at least (%)`}
               type="number"

@@ -10,6 +10,7 @@ describe("a dataset's draft", () => {
       annotator: null,
       unfinished: false,
       min_completeness: 0,
+      accepted_only: false,
       min_annotators: 1,
       min_agreement: null,
       min_predicted_iou: null,
@@ -69,6 +70,12 @@ describe("a dataset's draft", () => {
     };
     expect(draftProblems(draft)).toEqual([]);
     expect(choiceOf(draft)).toEqual({ ...choiceOf(EMPTY_DRAFT), source: "reference" });
+  });
+
+  it("asks for accepted work alone, whatever was typed of unfinished work", () => {
+    const draft: Draft = { ...EMPTY_DRAFT, acceptedOnly: true, unfinished: true, completeness: "x" };
+    expect(draftProblems(draft)).toEqual([]);
+    expect(choiceOf(draft)).toEqual({ ...choiceOf(EMPTY_DRAFT), accepted_only: true });
   });
 
   it("turns per cent into shares and takes a decimal comma", () => {

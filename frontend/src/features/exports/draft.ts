@@ -11,6 +11,7 @@ export interface Draft {
   readonly source: Source;
   readonly annotator: string;
   readonly unfinished: boolean;
+  readonly acceptedOnly: boolean;
   /** Per cent, as typed; so are the other numbers. */
   readonly completeness: string;
   readonly annotators: string;
@@ -35,6 +36,7 @@ export const EMPTY_DRAFT: Draft = {
   source: "first",
   annotator: "",
   unfinished: false,
+  acceptedOnly: false,
   completeness: "50",
   annotators: "1",
   agreement: "",
@@ -88,7 +90,7 @@ export function draftProblems(draft: Draft): DraftProblem[] {
   const isOfPeople = draft.source !== "reference";
   if (draft.labels?.length === 0) found.push("labels_missing");
   if (draft.source === "annotator" && draft.annotator === "") found.push("annotator_missing");
-  if (isOfPeople && draft.unfinished && !isBetween(draft.completeness, 0, 100)) {
+  if (countsUnfinished(draft) && !isBetween(draft.completeness, 0, 100)) {
     found.push("completeness_range");
   }
   if (isOfPeople && !isWhole(draft.annotators, 1, 1000)) found.push("annotators_range");
@@ -105,6 +107,11 @@ function shareOrNull(text: string): number | null {
   return text.trim() === "" ? null : numberIn(text);
 }
 
+/** Unfinished work counts as well, unless only accepted work counts. */
+function countsUnfinished(draft: Draft): boolean {
+  return draft.source !== "reference" && draft.unfinished && !draft.acceptedOnly;
+}
+
 /** What the API takes. What does not hold for the source is left at its default. The draft must have no problems. */
 export function choiceOf(draft: Draft): ChoiceForm {
   const isOfPeople = draft.source !== "reference";
@@ -112,8 +119,9 @@ export function choiceOf(draft: Draft): ChoiceForm {
     labels: [...(draft.labels ?? [])],
     source: draft.source,
     annotator: draft.source === "annotator" ? draft.annotator : null,
-    unfinished: isOfPeople && draft.unfinished,
-    min_completeness: isOfPeople && draft.unfinished ? numberIn(draft.completeness) / 100 : 0,
+    unfinished: countsUnfinished(draft),
+    accepted_only: isOfPeople && draft.acceptedOnly,
+    min_completeness: countsUnfinished(draft) ? numberIn(draft.completeness) / 100 : 0,
     min_annotators: isOfPeople ? numberIn(draft.annotators) : 1,
     min_agreement: isOfPeople ? shareOrNull(draft.agreement) : null,
     min_predicted_iou: isOfPeople ? shareOrNull(draft.predictedIou) : null,

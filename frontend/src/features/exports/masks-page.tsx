@@ -3,13 +3,16 @@ import { TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
+import { derivedMasksQuery } from "@/api/mask-queries";
 import { masksQuery, type Schema } from "@/api/queries";
+import { derivedWords } from "@/shared/texts/derived";
 import { dayAndTime, sliceNumber } from "@/shared/texts/format";
 import { LinkButton } from "@/shared/ui/button";
 import { EmptyState } from "@/shared/ui/empty-state";
 import { Loading } from "@/shared/ui/loading";
 import { PageHead } from "@/shared/ui/page-head";
 import { ProblemNote } from "@/shared/ui/problem-note";
+import { Status } from "@/shared/ui/status";
 import { DataTable } from "@/shared/ui/table";
 
 /** The masks made of submitted work. */
@@ -17,10 +20,15 @@ export function MasksPage() {
   const { t } = useLingui();
   const { projectId = "" } = useParams({ strict: false });
   const masks = useQuery(masksQuery(projectId));
+  const derived = useQuery(derivedMasksQuery(projectId));
   const [search, setSearch] = useState("");
   const wanted = search.trim().toLowerCase();
+  const isWanted = (...words: string[]) => words.join(" ").toLowerCase().includes(wanted);
   const shown = (masks.data ?? []).filter((mask) =>
-    `${mask.volume_name} ${mask.label_name} ${mask.annotator}`.toLowerCase().includes(wanted),
+    isWanted(mask.volume_name, mask.label_name, mask.annotator),
+  );
+  const shownDerived = (derived.data ?? []).filter((mask) =>
+    isWanted(mask.volume_name, mask.label_name, ...mask.annotators),
   );
   return (
     <>
@@ -33,15 +41,15 @@ export function MasksPage() {
         </p>
       </PageHead>
       {masks.isPending ? <Loading /> : null}
-      <ProblemNote error={masks.error} />
-      {masks.data?.length === 0 ? (
+      <ProblemNote error={masks.error ?? derived.error} />
+      {masks.data?.length === 0 && !derived.data?.length ? (
         <EmptyState title={t`No masks yet`}>
           <p>
             <Trans>A mask is made by itself when somebody submits a task.</Trans>
           </p>
         </EmptyState>
       ) : null}
-      {masks.data && masks.data.length > 0 ? (
+      {masks.data?.length || derived.data?.length ? (
         <div className="cm-stack">
           <TextInput
             label={t`Search by scan, organ or person`}
@@ -50,28 +58,41 @@ export function MasksPage() {
             value={search}
             onChange={(event) => setSearch(event.currentTarget.value)}
           />
-          <DataTable caption={t`Masks of submitted work`}>
-            <thead>
-              <tr>
-                <th scope="col">{t`Scan`}</th>
-                <th scope="col">{t`Organ`}</th>
-                <th scope="col">{t`Boxes by`}</th>
-                <th scope="col">{t`Model`}</th>
-                <th scope="col">{t`Slices`}</th>
-                <th scope="col" data-number>
-                  {t`Model's own estimate`}
-                </th>
-                <th scope="col">{t`Doubtful slices`}</th>
-                <th scope="col">{t`Made`}</th>
-                <th scope="col">{t`Actions`}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {shown.map((mask) => (
-                <MaskRow key={mask.segmentation.id} projectId={projectId} mask={mask} />
-              ))}
-            </tbody>
-          </DataTable>
+          {masks.data?.length ? (
+            <DataTable caption={t`Masks of submitted work`}>
+              <Head by={t`Boxes by`} />
+              <tbody>
+                {shown.map((mask) => (
+                  <MaskRow
+                    key={mask.segmentation.id}
+                    projectId={projectId}
+                    mask={mask}
+                    made={mask.segmentation}
+                    address={`/api/v1/segmentations/${mask.segmentation.id}`}
+                    by={mask.annotator}
+                    state={mask.annotation_state}
+                  />
+                ))}
+              </tbody>
+            </DataTable>
+          ) : null}
+          {derived.data?.length ? (
+            <DataTable caption={t`Masks that datasets asked for`} showCaption>
+              <Head by={t`Made of`} />
+              <tbody>
+                {shownDerived.map((mask) => (
+                  <MaskRow
+                    key={mask.id}
+                    projectId={projectId}
+                    mask={mask}
+                    made={mask}
+                    address={`/api/v1/derived-masks/${mask.id}`}
+                    by={derivedWords(mask)}
+                  />
+                ))}
+              </tbody>
+            </DataTable>
+          ) : null}
           <p className="cm-quiet">
             <Trans>
               Model's own estimate: how well the model thinks it did, 0 to 1, on its weakest slice. Doubtful:
@@ -84,9 +105,45 @@ export function MasksPage() {
   );
 }
 
-function MaskRow({ projectId, mask }: { projectId: string; mask: Schema<"ProjectMaskAnswer"> }) {
+function Head({ by }: { by: string }) {
   const { t } = useLingui();
-  const { drawn, filled, suggested, doubtful, predicted_iou } = mask.segmentation;
+  return (
+    <thead>
+      <tr>
+        <th scope="col">{t`Scan`}</th>
+        <th scope="col">{t`Organ`}</th>
+        <th scope="col">{by}</th>
+        <th scope="col">{t`Model`}</th>
+        <th scope="col">{t`Slices`}</th>
+        <th scope="col" data-number>
+          {t`Model's own estimate`}
+        </th>
+        <th scope="col">{t`Doubtful slices`}</th>
+        <th scope="col">{t`Made`}</th>
+        <th scope="col">{t`Actions`}</th>
+      </tr>
+    </thead>
+  );
+}
+
+function MaskRow({
+  projectId,
+  mask,
+  made,
+  address,
+  by,
+  state,
+}: {
+  projectId: string;
+  mask: Schema<"ProjectMaskAnswer"> | Schema<"DerivedMaskAnswer">;
+  made: Schema<"SegmentationAnswer"> | Schema<"DerivedMaskAnswer">;
+  address: string;
+  by: string;
+  /** Of the work; left out where there is none. */
+  state?: Schema<"AnnotationState">;
+}) {
+  const { t } = useLingui();
+  const { drawn, filled, suggested, doubtful, predicted_iou } = made;
   const estimates = Object.values(predicted_iou).map(Number);
   const guessed = suggested.length;
   return (
@@ -97,32 +154,34 @@ function MaskRow({ projectId, mask }: { projectId: string; mask: Schema<"Project
       <td>
         {mask.label_index} {mask.label_name}
       </td>
-      <td>{mask.annotator}</td>
-      <td>{mask.segmentation.model}</td>
+      <td>
+        {by} {state === "accepted" ? <Status tone="good">{t`accepted`}</Status> : null}
+      </td>
+      <td>{made.model}</td>
       <td>
         {t`${drawn} drawn, ${filled} filled in`}
         {guessed > 0 ? <span className="cm-suggested">{t`, ${guessed} suggested by completion`}</span> : null}
       </td>
       <td data-number>{estimates.length > 0 ? Math.min(...estimates).toFixed(2) : "–"}</td>
       <td>{numbersOf(doubtful)}</td>
-      <td>{dayAndTime(mask.segmentation.created_at)}</td>
+      <td>{dayAndTime(made.created_at)}</td>
       <td>
         <Link
           className="cm-button"
           data-size="small"
           to="/admin/projects/$projectId/review"
           params={{ projectId }}
-          search={{ volume: mask.volume_id, label: mask.label_index, mask: mask.segmentation.id }}
-          aria-label={t`Look at the mask of ${mask.label_name} in ${mask.volume_name} by ${mask.annotator} in 3D`}
+          search={{ volume: mask.volume_id, label: mask.label_index, mask: made.id }}
+          aria-label={t`Look at the mask of ${mask.label_name} in ${mask.volume_name} by ${by} in 3D`}
         >
           <Trans>Look at it in 3D</Trans>
         </Link>{" "}
         <LinkButton
           size="small"
           variant="secondary"
-          href={`/api/v1/segmentations/${mask.segmentation.id}/file`}
+          href={`${address}/file`}
           download
-          aria-label={t`Download the mask of ${mask.label_name} in ${mask.volume_name} by ${mask.annotator}`}
+          aria-label={t`Download the mask of ${mask.label_name} in ${mask.volume_name} by ${by}`}
         >
           <Trans>Download</Trans>
         </LinkButton>

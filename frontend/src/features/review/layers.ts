@@ -5,6 +5,17 @@ import type { SliceScores } from "./scores";
 /** (nz, ny, nx) of the scan. */
 export type Shape = readonly [nz: number, ny: number, nx: number];
 
+/** Some slices of a scan, or all: `shape` is theirs, `from` the first of them. */
+export interface Part {
+  readonly from: number;
+  readonly shape: Shape;
+}
+
+/** The bytes of these slices, of which each has as many. */
+export function partOf(bytes: Uint8Array, { from, shape: [nz] }: Part, ofSlice: number): Uint8Array {
+  return bytes.subarray(from * ofSlice, (from + nz) * ofSlice);
+}
+
 export interface Layer {
   readonly name: string;
   /** (z, y, x), x fastest: an index into `colours`; 0 is nothing. */
@@ -26,9 +37,13 @@ const STOPS: readonly Rgb[] = [
 
 /** One colour of the scale at 0..1: vermilion (doubtful), yellow, blue (sure). */
 export function estimateColour(share: number): Rgb {
-  const at = Math.min(Math.max(share, 0), 1) * (STOPS.length - 1);
-  const from = Math.min(Math.floor(at), STOPS.length - 2);
-  const [low, high] = [STOPS[from], STOPS[from + 1]] as [Rgb, Rgb];
+  return between(STOPS, share);
+}
+
+function between(stops: readonly Rgb[], share: number): Rgb {
+  const at = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
+  const from = Math.min(Math.floor(at), stops.length - 2);
+  const [low, high] = [stops[from], stops[from + 1]] as [Rgb, Rgb];
   const mixed = low.map((value, i) => Math.round(value + ((high[i] ?? 0) - value) * (at - from)));
   return mixed as unknown as Rgb;
 }
@@ -38,6 +53,25 @@ const LEVELS = 51;
 const SCALE: readonly Rgb[] = Array.from({ length: LEVELS + 1 }, (_, level) =>
   estimateColour((level - 1) / (LEVELS - 1)),
 );
+
+const DOUBT_STOPS: readonly Rgb[] = [
+  [86, 40, 130],
+  [204, 121, 167],
+  [255, 250, 200],
+];
+/** Less than this many hundredths of a bit is not shown: it lies around every mask. */
+export const LEAST_DOUBT = 5;
+const DOUBTS: readonly Rgb[] = Array.from({ length: LEVELS + 1 }, (_, level) =>
+  between(DOUBT_STOPS, (level - 1) / (LEVELS - 1)),
+);
+
+/** How undecided the model was, from hundredths of a bit: purple (a little), pink, nearly white (as good as tossed). */
+export function doubtLayer(name: string, hundredths: Uint8Array): Layer {
+  const values = hundredths.map((value) =>
+    value < LEAST_DOUBT ? 0 : 1 + Math.round((Math.min(value, 100) / 100) * (LEVELS - 1)),
+  );
+  return { name, values, colours: DOUBTS };
+}
 
 function levelOf(estimate: number): number {
   const share = (estimate - LEAST_ESTIMATE) / (1 - LEAST_ESTIMATE);

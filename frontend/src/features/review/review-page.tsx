@@ -4,6 +4,7 @@ import { NativeSelect } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { api, unwrap } from "@/api/client";
+import { derivedMasksQuery, predictionsQuery } from "@/api/mask-queries";
 import { masksQuery, projectKey } from "@/api/queries";
 import { EmptyState } from "@/shared/ui/empty-state";
 import { Loading } from "@/shared/ui/loading";
@@ -11,7 +12,7 @@ import { PageHead } from "@/shared/ui/page-head";
 import { ProblemNote } from "@/shared/ui/problem-note";
 import { Desk } from "./desk";
 import { readSearch } from "./search";
-import { chosenSubject, type Subject, sourcesOf, subjectsOf } from "./sources";
+import { chosenSubject, type Found, type Subject, sourcesOf, subjectsOf } from "./sources";
 
 /** Masks in three planes and in 3D, beside each other and beside the reference. */
 export function ReviewPage() {
@@ -20,9 +21,14 @@ export function ReviewPage() {
   const search = readSearch({ ...useSearch({ strict: false }) });
   const navigate = useNavigate();
   const masks = useQuery(masksQuery(projectId));
-  const subjects = subjectsOf(masks.data ?? []);
+  const derived = useQuery(derivedMasksQuery(projectId));
+  const predictions = useQuery(predictionsQuery(projectId));
+  const found: Found | null =
+    masks.data && derived.data && predictions.data
+      ? { masks: masks.data, derived: derived.data, predictions: predictions.data }
+      : null;
+  const subjects = found === null ? [] : subjectsOf(found);
   const subject = chosenSubject(subjects, search);
-  const keyOf = (one: Subject) => `${one.volume} ${one.label}`;
   const volume = useQuery({
     queryKey: projectKey(projectId, "volume", subject?.volume),
     queryFn: ({ signal }) =>
@@ -39,14 +45,14 @@ export function ReviewPage() {
       <PageHead title={t`Review in 3D`}>
         <p className="cm-quiet">
           <Trans>
-            Look at a mask from all sides, beside the reference or somebody else's mask, and send it back if
+            Look at a mask from all sides, beside the reference or another mask. Accept it, or send it back if
             something is missing.
           </Trans>
         </p>
       </PageHead>
-      {masks.isPending ? <Loading /> : null}
-      <ProblemNote error={masks.error ?? volume.error} />
-      {masks.data && subject === null ? (
+      {masks.isPending || derived.isPending || predictions.isPending ? <Loading /> : null}
+      <ProblemNote error={masks.error ?? derived.error ?? predictions.error ?? volume.error} />
+      {found !== null && subject === null ? (
         <EmptyState title={t`No masks yet`}>
           <p>
             <Trans>A mask is made by itself when somebody submits a task.</Trans>
@@ -56,7 +62,7 @@ export function ReviewPage() {
           </Link>
         </EmptyState>
       ) : null}
-      {masks.data && subject !== null ? (
+      {found !== null && subject !== null ? (
         <div className="cm-stack">
           <NativeSelect
             label={t`Scan and organ`}
@@ -68,11 +74,24 @@ export function ReviewPage() {
               void navigate({
                 to: "/admin/projects/$projectId/review",
                 params: { projectId },
-                search: { volume: next.volume, label: next.label },
+                search: {
+                  volume: next.volume,
+                  label: next.label,
+                  ...(next.prediction === null ? {} : { mask: next.prediction }),
+                },
                 replace: true,
               });
             }}
-            data={subjects.map((one) => ({ value: keyOf(one), label: one.name }))}
+            data={[
+              {
+                group: t`Masks of people's boxes`,
+                items: options(subjects.filter((one) => !one.prediction)),
+              },
+              {
+                group: t`Predictions, each training's lowest Dice first`,
+                items: options(subjects.filter((one) => one.prediction)),
+              },
+            ].filter(({ items }) => items.length > 0)}
           />
           {volume.data ? (
             <Desk
@@ -81,7 +100,7 @@ export function ReviewPage() {
               projectId={projectId}
               volume={volume.data}
               name={subject.name}
-              sources={sourcesOf(masks.data, subject, volume.data.reference)}
+              sources={sourcesOf(found, subject, volume.data.reference)}
               search={search}
             />
           ) : volume.isPending ? (
@@ -91,4 +110,12 @@ export function ReviewPage() {
       ) : null}
     </>
   );
+}
+
+function keyOf({ volume, label, prediction }: Subject): string {
+  return `${volume} ${label} ${prediction ?? ""}`;
+}
+
+function options(subjects: readonly Subject[]) {
+  return subjects.map((one) => ({ value: keyOf(one), label: one.name }));
 }

@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { estimateColour, estimateLayer, FIRST_COLOUR, maskLayer, middleOn, type Shape } from "./layers";
+import {
+  doubtLayer,
+  estimateColour,
+  estimateLayer,
+  FIRST_COLOUR,
+  maskLayer,
+  middleOn,
+  partOf,
+  type Shape,
+} from "./layers";
 import {
   indexOf,
   inside,
@@ -14,7 +23,17 @@ import {
 import type { Scan } from "./scan";
 import { diceBySlice, estimates, mean, worstFirst } from "./scores";
 import { readSearch } from "./search";
-import { chosenSubject, type Mask, sourcesOf, subjectsOf } from "./sources";
+import {
+  chosenSubject,
+  type Derived,
+  type Found,
+  type Mask,
+  type Prediction,
+  sourcesOf,
+  subjectsOf,
+} from "./sources";
+import { tilingOf } from "./tiles";
+import { rounded } from "./window-fields";
 
 const SHAPE: Shape = [3, 2, 5];
 
@@ -71,6 +90,22 @@ describe("layers", () => {
     expect(colours.length).toBeLessThanOrEqual(64);
   });
 
+  it("colour what the model is undecided about, and leave out what it is all but sure of", () => {
+    const { values, colours } = doubtLayer("doubt", Uint8Array.of(0, 4, 5, 50, 100));
+    expect(values[0]).toBe(0);
+    expect(values[1]).toBe(0);
+    expect([...values.subarray(2)].every((value, i, all) => value > (all[i - 1] ?? 0))).toBe(true);
+    expect(colours[values[4] ?? 0]).toEqual([255, 250, 200]);
+    expect(colours.length).toBeLessThanOrEqual(64);
+  });
+
+  it("are of some slices alone where only these are here", () => {
+    const bits = bitsOf([0, 0, 0], [4, 1, 2]);
+    const part = { from: 2, shape: [1, 2, 5] as const };
+    const { values } = maskLayer("mask", partOf(bits, part, 2), part.shape, FIRST_COLOUR);
+    expect([...values.keys()].filter((at) => values[at] !== 0)).toEqual([9]);
+  });
+
   it("say where the middle of the organ is", () => {
     expect(middleOn([bitsOf([0, 0, 1], [4, 1, 1]), bitsOf([2, 1, 1])], SHAPE, 1)).toEqual([2, 1]);
     expect(middleOn([bitsOf([0, 0, 1])], SHAPE, 0)).toBeNull();
@@ -115,6 +150,48 @@ describe("planes", () => {
   });
 });
 
+describe("tiles", () => {
+  const ct = { shape: [100, 512, 512], spacing: [0.8, 0.8, 3] } as const;
+
+  it.each([
+    [1400, 560],
+    [680, 560],
+    [360, 468],
+  ])(
+    "of a picture of %d by %d pixels lie in it side by side, and leave less than half of it black",
+    (width, height) => {
+      const { tiles } = tilingOf(width, height, ct, 4);
+      expect(tiles.map(({ shows }) => shows)).toEqual(["axial", "coronal", "sagittal", "render"]);
+      let covered = 0;
+      for (const { shows, position } of tiles) {
+        const [left, top, w, h] = position;
+        expect(Math.min(left, top)).toBeGreaterThanOrEqual(0);
+        expect(Math.max(left + w, top + h)).toBeLessThanOrEqual(1);
+        const size = shows === "render" ? { width: 1, height: 1 } : planeSize(shows, ct);
+        const scale = Math.min((w * width) / size.width, (h * height) / size.height);
+        covered += size.width * size.height * scale ** 2;
+      }
+      expect(covered / (width * height)).toBeGreaterThan(0.5);
+      for (const [i, one] of tiles.entries()) {
+        for (const other of tiles.slice(i + 1)) {
+          const apart = [0, 1].some((axis) => {
+            const [from = 0, size = 0] = [one.position[axis], one.position[axis + 2]];
+            const [otherFrom = 0, otherSize = 0] = [other.position[axis], other.position[axis + 2]];
+            return from + size <= otherFrom || otherFrom + otherSize <= from;
+          });
+          expect(apart, `${one.shows} and ${other.shows}`).toBe(true);
+        }
+      }
+    },
+  );
+});
+
+describe("grey values", () => {
+  it("have as many digits as somebody would type", () => {
+    expect([-160, 1349.6, 0.123456, 87.65432].map(rounded)).toEqual([-160, 1350, 0.1235, 87.65]);
+  });
+});
+
 describe("what is looked at", () => {
   const mask = (id: string, volume: string, label: number, annotator: string): Mask => ({
     volume_id: volume,
@@ -122,8 +199,11 @@ describe("what is looked at", () => {
     label_index: label,
     label_name: `organ ${label}`,
     annotator,
+    annotation_state: "submitted",
     segmentation: {
       id,
+      job_id: "j",
+      has_uncertainty: true,
       annotation_id: `a-${id}`,
       revision: 1,
       model: "litemedsam",
@@ -138,6 +218,33 @@ describe("what is looked at", () => {
     },
   });
   const masks = [mask("m1", "v1", 1, "Ada"), mask("m2", "v1", 1, "Ben"), mask("m3", "v2", 2, "Ada")];
+  const prediction = (id: string, volume: string, dice: number | null): Prediction => ({
+    id,
+    training_id: "t",
+    training_name: "2d",
+    volume_id: volume,
+    volume_name: `Scan ${volume}`,
+    label_index: 1,
+    label_name: "organ 1",
+    volume_dice: dice,
+    mask_sha256: "1",
+  });
+  const found: Found = {
+    masks,
+    derived: [],
+    predictions: [prediction("p1", "v3", 0.25), prediction("p2", "v1", 0.5)],
+  };
+
+  const derived: Derived = {
+    ...mask("d1", "v1", 1, "").segmentation,
+    volume_id: "v1",
+    volume_name: "Scan v1",
+    label_index: 1,
+    label_name: "organ 1",
+    rule: "median",
+    completion: "full",
+    annotators: ["Ada", "Ben"],
+  };
 
   it("is read from the address, without what makes no sense", () => {
     expect(readSearch({ volume: "v1", label: "2", slice: 7, mask: "m1" })).toEqual({
@@ -152,25 +259,38 @@ describe("what is looked at", () => {
   });
 
   it("is the organ of the address, else what there is", () => {
-    const subjects = subjectsOf(masks);
-    expect(subjects.map(({ name }) => name)).toEqual(["Scan v1: organ 1", "Scan v2: organ 2"]);
-    const at = (volume: string | null, label: number | null) =>
-      chosenSubject(subjects, { volume, label, slice: null, mask: null });
+    const subjects = subjectsOf(found);
+    expect(subjects.map(({ name }) => name)).toEqual([
+      "Scan v1: organ 1",
+      "Scan v2: organ 2",
+      "Scan v3: organ 1, Dice 0.250, 2d",
+      "Scan v1: organ 1, Dice 0.500, 2d",
+    ]);
+    const at = (volume: string | null, label: number | null, mask: string | null = null) =>
+      chosenSubject(subjects, { volume, label, slice: null, mask });
+    expect(at("v1", 1, "p2")?.prediction).toBe("p2");
+    expect(at("v1", 1, "m2")?.prediction).toBeNull();
+    expect(at("v3", 1)?.prediction).toBe("p1");
     expect(at("v2", 2)?.label).toBe(2);
     expect(at("v2", 9)?.volume).toBe("v2");
     expect(at("gone", 1)?.volume).toBe("v1");
     expect(chosenSubject([], readSearch({}))).toBeNull();
   });
 
-  it("are people's masks of it, and the reference", () => {
-    const [subject] = subjectsOf(masks);
+  it("are people's masks of it, predictions, and the reference", () => {
+    const [subject] = subjectsOf(found);
     if (subject === undefined) throw new Error("There is one.");
     const reference = { id: "r", origin: "expert" as const, notices: [], created_at: "2026-01-01T00:00:00Z" };
-    expect(sourcesOf(masks, subject, reference).map(({ id, address }) => [id, address])).toEqual([
+    expect(sourcesOf(found, subject, reference).map(({ id, bits }) => [id, bits])).toEqual([
       ["m1", "/api/v1/segmentations/m1/bits"],
       ["m2", "/api/v1/segmentations/m2/bits"],
+      ["p2", "/api/v1/predictions/p2/bits"],
       ["reference", "/api/v1/volumes/v1/reference/1/bits"],
     ]);
-    expect(sourcesOf(masks, subject, null)).toHaveLength(2);
+    expect(sourcesOf(found, subject, null)).toHaveLength(3);
+    expect(sourcesOf({ ...found, derived: [derived] }, subject, null)[2]).toMatchObject({
+      name: "Dataset's mask: median boxes of Ada, Ben, completion full, litemedsam",
+      address: "/api/v1/derived-masks/d1",
+    });
   });
 });

@@ -25,6 +25,18 @@ export function gridOf(volume: Schema<"VolumeAnswer">): Pick<Scan, "shape" | "sp
   return { shape: [nz, ny, nx], spacing: [sx, sy, sz] };
 }
 
+/** One slice as it is stored, (y, x), x fastest. */
+export async function fetchSlice(
+  volume: Schema<"VolumeAnswer">,
+  z: number,
+  signal: AbortSignal,
+): Promise<Int16Array> {
+  const address = `/api/v1/volumes/${volume.id}/packs/${volume.pack?.sha256}/slices/${z}`;
+  const response = await fetch(address, { signal, credentials: "same-origin" });
+  if (!response.ok) throw new ApiError(await problemOf(response));
+  return new Int16Array(await inflated(response));
+}
+
 /** Fetch all slices; `onShare` hears how much is here, 0..1. */
 export async function loadScan(
   volume: Schema<"VolumeAnswer">,
@@ -33,17 +45,14 @@ export async function loadScan(
 ): Promise<Scan> {
   const grid = gridOf(volume);
   if (grid === null || volume.pack === null) throw new Error("This scan has not been read yet.");
-  const { sha256, scale, offset } = volume.pack;
+  const { scale, offset } = volume.pack;
   const [nz, ny, nx] = grid.shape;
   const stored = new Int16Array(nz * ny * nx);
   let [next, done] = [0, 0];
   async function work(): Promise<void> {
     while (next < nz) {
       const z = next++;
-      const address = `/api/v1/volumes/${volume.id}/packs/${sha256}/slices/${z}`;
-      const response = await fetch(address, { signal, credentials: "same-origin" });
-      if (!response.ok) throw new ApiError(await problemOf(response));
-      stored.set(new Int16Array(await inflated(response)), z * ny * nx);
+      stored.set(await fetchSlice(volume, z, signal), z * ny * nx);
       done += 1;
       onShare(done / nz);
     }

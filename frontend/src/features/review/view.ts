@@ -29,3 +29,9 @@ export function canShow3d(shape: Shape): boolean {
     return false;
   }
 }
+
+/** Whether a whole scan is too much to be loaded unasked: a phone, or somebody who saves data. */
+export function isFrugal(): boolean {
+  const { connection } = navigator as { connection?: { saveData?: boolean } };
+  return connection?.saveData === true || matchMedia("(max-width: 40rem)").matches;
+}

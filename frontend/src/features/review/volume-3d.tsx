@@ -1,11 +1,14 @@
 /** Three planes and a rendering by NiiVue. Loaded only when it is shown: it is larger than all pages together. */
-import { DRAG_MODE, MULTIPLANAR_TYPE, Niivue, NVImage, SHOW_RENDER, SLICE_TYPE } from "@niivue/niivue";
+import { DRAG_MODE, Niivue, NVImage, SLICE_TYPE } from "@niivue/niivue";
 import { useEffect, useRef, useState } from "react";
 import type { Layer } from "./layers";
 import { inside, type Voxel } from "./planes";
 import type { Scan } from "./scan";
+import { tilingOf } from "./tiles";
 import type { ViewProps } from "./view";
 
+const GAP = 4;
+const CROSSHAIR_PIXELS = 1.8;
 const INT16 = 4;
 const UINT8 = 2;
 
@@ -56,19 +59,35 @@ function applyWindow(viewer: Niivue, { window, scan }: ViewProps): void {
   back.cal_max = (window.high - offset) / scale;
 }
 
+const SHOWN = {
+  axial: SLICE_TYPE.AXIAL,
+  coronal: SLICE_TYPE.CORONAL,
+  sagittal: SLICE_TYPE.SAGITTAL,
+  render: SLICE_TYPE.RENDER,
+} as const;
+
+/** Fill the picture, and keep the crosshair a line that can be seen. Returns where the axial plane is. */
+function layOut(viewer: Niivue, frame: HTMLElement, scan: Scan): readonly number[] {
+  const { clientWidth, clientHeight } = frame;
+  const { tiles, pixelsPerMm } = tilingOf(clientWidth, clientHeight, scan, GAP);
+  viewer.opts.crosshairWidth = CROSSHAIR_PIXELS / pixelsPerMm;
+  // It is made anew only where it has moved.
+  viewer.crosshairs3D = null;
+  viewer.setCustomLayout(
+    tiles.map(({ shows, position }) => ({ sliceType: SHOWN[shows], position: [...position] })),
+  );
+  return tiles.find(({ shows }) => shows === "axial")?.position ?? [];
+}
+
 function begin(): Niivue {
   const viewer = new Niivue({
     // NiiVue's default swaps left and right on the screen.
     isRadiologicalConvention: true,
     sagittalNoseLeft: true,
     sliceType: SLICE_TYPE.MULTIPLANAR,
-    multiplanarLayout: MULTIPLANAR_TYPE.GRID,
-    multiplanarShowRender: SHOW_RENDER.ALWAYS,
-    multiplanarPadPixels: 4,
     isForceMouseClickToVoxelCenters: true,
     crosshairColor: [0.94, 0.89, 0.26, 0.9],
-    crosshairWidth: 0.4,
-    crosshairWidthUnit: "percent",
+    crosshairWidthUnit: "mm",
     showAllOrientationMarkers: true,
     fontColor: [1, 1, 1, 1],
     dragMode: DRAG_MODE.pan,
@@ -91,6 +110,7 @@ export default function Volume3d({ onFail, ...props }: ViewProps & { onFail: () 
   latest.current = { ...props, onFail };
   const [viewer, setViewer] = useState<Niivue | null>(null);
   const [read, setRead] = useState<number | null>(null);
+  const [axial, setAxial] = useState<readonly number[]>([]);
 
   useEffect(() => {
     const canvas = document.createElement("canvas");
@@ -147,6 +167,14 @@ export default function Volume3d({ onFail, ...props }: ViewProps & { onFail: () 
     viewer.updateGLVolume();
   }, [viewer, opacity, window]);
 
+  useEffect(() => {
+    const element = frame.current;
+    if (viewer === null || element === null) return;
+    const watch = new ResizeObserver(() => setAxial(layOut(viewer, element, scan)));
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, [viewer, scan]);
+
   const [x, y, z] = at;
   useEffect(() => {
     if (viewer === null) return;
@@ -169,6 +197,7 @@ export default function Volume3d({ onFail, ...props }: ViewProps & { onFail: () 
       data-ready={viewer !== null}
       data-voxel={`${x},${y},${z}`}
       data-value={read ?? ""}
+      data-axial={axial.join(" ")}
     />
   );
 }

@@ -16,6 +16,7 @@ import {
 import type { ViewProps } from "./view";
 
 const CROSSHAIR = "#f0e442";
+const CROSSHAIR_PIXELS = 1.2;
 /** Longer side of a picture that few voxels make, so that the crosshair stays fine. */
 const LEAST_PIXELS = 512;
 
@@ -39,7 +40,44 @@ export function VolumePlanes(props: ViewProps) {
   );
 }
 
-function PlanePicture({ plane, view }: { plane: Plane; view: ViewProps }) {
+/** One slice, while the scan is not here; `z`: which it is. */
+export function SlicePicture({
+  z,
+  onStep,
+  ...view
+}: ViewProps & { z: number; onStep: (by: number) => void }) {
+  const { scan, at, onMove } = view;
+  const [x, y] = at;
+  const here: Voxel = [x, y, 0];
+  const value =
+    (scan.stored[indexOf(here, scan.shape)] ?? Number.NaN) * scan.values.scale + scan.values.offset;
+  return (
+    <section
+      className="cm-review-planes"
+      aria-label={view.label}
+      data-testid="volume-slice"
+      data-voxel={[x, y, z].join(",")}
+      data-value={value}
+    >
+      <PlanePicture
+        plane="axial"
+        view={{ ...view, at: here, onMove: ([toX, toY]) => onMove([toX, toY, z]) }}
+        onStep={onStep}
+      />
+    </section>
+  );
+}
+
+function PlanePicture({
+  plane,
+  view,
+  onStep,
+}: {
+  plane: Plane;
+  view: ViewProps;
+  /** Through the planes, where the scan in `view` has only one. */
+  onStep?: (by: number) => void;
+}) {
   const { t } = useLingui();
   const { scan, layers, opacity, window, at, onMove } = view;
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -64,6 +102,8 @@ function PlanePicture({ plane, view }: { plane: Plane; view: ViewProps }) {
       ((row + 0.5) / size.rows) * element.height,
     ];
     target.strokeStyle = CROSSHAIR;
+    // A line of the canvas may be less than one of the screen.
+    target.lineWidth = Math.max(1, (CROSSHAIR_PIXELS * element.width) / Math.max(1, element.clientWidth));
     target.beginPath();
     target.moveTo(x, 0);
     target.lineTo(x, element.height);
@@ -74,7 +114,8 @@ function PlanePicture({ plane, view }: { plane: Plane; view: ViewProps }) {
 
   // Listened to by hand: React's wheel listeners cannot keep the page from scrolling.
   const wheel = useRef((_by: number): void => undefined);
-  wheel.current = (by) => onMove(stepped(plane, at, by, scan.shape));
+  const step = onStep ?? ((by: number) => onMove(stepped(plane, at, by, scan.shape)));
+  wheel.current = step;
   useEffect(() => {
     const element = canvas.current;
     const turn = (event: WheelEvent): void => {
@@ -100,13 +141,13 @@ function PlanePicture({ plane, view }: { plane: Plane; view: ViewProps }) {
       ArrowUp: [0, -1],
       ArrowDown: [0, 1],
     };
-    const step = steps[event.key];
+    const along = steps[event.key];
     const through = { PageDown: 1, PageUp: -1 }[event.key];
-    if (step === undefined && through === undefined) return;
+    if (along === undefined && through === undefined) return;
     event.preventDefault();
-    if (through !== undefined) return onMove(stepped(plane, at, through, scan.shape));
+    if (through !== undefined) return step(through);
     const { column, row } = placeOf(plane, at, scan.shape);
-    const [right, down] = step ?? [0, 0];
+    const [right, down] = along ?? [0, 0];
     const to: Voxel = voxelAt(plane, at, column + right, row + down, scan.shape);
     onMove(inside(to, scan.shape));
   }

@@ -3,6 +3,11 @@ import { NativeSelect } from "@mantine/core";
 import { CT_PRESETS, type PresetName, type Window } from "@/canvas/window";
 import { Field } from "@/shared/ui/field";
 
+/** With as many digits as somebody would type. */
+export function rounded(value: number): number {
+  return Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(4));
+}
+
 /** Which grey values are black and white: a preset, or two numbers. */
 export function WindowFields({
   own,
@@ -25,6 +30,7 @@ export function WindowFields({
   const presets = isCt ? (Object.keys(names) as PresetName[]) : [];
   const isSame = (other: Window) => other.low === window.low && other.high === window.high;
   const chosen = isSame(own) ? "own" : (presets.find((name) => isSame(CT_PRESETS[name])) ?? "numbers");
+  const shown = { low: rounded(window.low), high: rounded(window.high) };
   function set(change: Partial<Window>): void {
     const next = { ...window, ...change };
     if (Number.isFinite(next.low) && Number.isFinite(next.high) && next.low < next.high) onChange(next);
@@ -50,15 +56,21 @@ export function WindowFields({
           label={t`Black`}
           type="number"
           step="any"
-          defaultValue={window.low}
-          onBlur={(event) => set({ low: event.currentTarget.valueAsNumber })}
+          defaultValue={shown.low}
+          onBlur={(event) => {
+            const low = event.currentTarget.valueAsNumber;
+            if (low !== shown.low) set({ low });
+          }}
         />
         <Field
           label={t`White`}
           type="number"
           step="any"
-          defaultValue={window.high}
-          onBlur={(event) => set({ high: event.currentTarget.valueAsNumber })}
+          defaultValue={shown.high}
+          onBlur={(event) => {
+            const high = event.currentTarget.valueAsNumber;
+            if (high !== shown.high) set({ high });
+          }}
         />
       </div>
     </>

@@ -1,0 +1,109 @@
+"""What trained networks made of their test sets, as masks that can be looked at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from crowdmask.accounts.actor import Actor
+from crowdmask.core.errors import ErrorCode, NotFound
+from crowdmask.core.nnunet_layout import case_name
+from crowdmask.models import Export, Training, TrainingScore, Volume
+from crowdmask.projects.policy import require_role
+from crowdmask.projects.queries import takes_part
+from crowdmask.segmentations.files import StoredMask
+from crowdmask.trainings.results import score_name
+from crowdmask.trainings.schemas import PredictionAnswer
+from crowdmask.volumes.queries import SEES_ALL
+
+
+def prediction_file(session: Session, actor: Actor, prediction_id: UUID) -> StoredMask:
+    """One label of a predicted volume, for admins, reviewers and researchers of the project; the file holds all labels, in
+    the dataset's numbers.
+
+    Raises:
+        NotFound: ``not_found``.
+    """
+    row = session.execute(_visible(actor).where(TrainingScore.id == prediction_id)).one_or_none()
+    if row is None:
+        raise NotFound(ErrorCode.NOT_FOUND, f"There is no prediction {prediction_id}.")
+    found = _Prediction(*row)
+    name = f"{case_name(found.volume.name)}_{case_name(found.name)}.nii.gz"
+    return StoredMask(found.sha256, name, value=found.score.label_index)
+
+
+def prediction_answers(session: Session, actor: Actor, *, project_id: UUID) -> list[PredictionAnswer]:
+    """What the trained networks of a project made of their test sets: the newest training first, the lowest Dice first.
+
+    Raises:
+        NotFound, NotAllowed: the actor is no admin, reviewer or researcher of the project.
+    """
+    require_role(session, actor, project_id, *SEES_ALL)
+    rows = session.execute(
+        _visible(actor)
+        .where(Training.project_id == project_id)
+        .order_by(
+            Training.created_at.desc(),
+            Training.id.desc(),
+            TrainingScore.configuration.nulls_first(),
+            TrainingScore.volume_dice.is_(None),
+            TrainingScore.volume_dice,
+            TrainingScore.case,
+        )
+    )
+    found = [_Prediction(*row) for row in rows]
+    numbers = _project_numbers(session, {one.training.export_id for one in found})
+    return [
+        PredictionAnswer(
+            id=one.score.id,
+            training_id=one.training.id,
+            training_name=one.name,
+            volume_id=one.volume.id,
+            volume_name=one.volume.name,
+            # A dataset numbers its labels anew.
+            label_index=numbers[one.training.export_id].get(one.score.label_name, one.score.label_index),
+            label_name=one.score.label_name,
+            volume_dice=one.score.volume_dice,
+            mask_sha256=one.sha256,
+        )
+        for one in found
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Prediction:
+    """One label of one case."""
+
+    score: TrainingScore
+    training: Training
+    volume: Volume
+
+    @property
+    def name(self) -> str:
+        return score_name(self.training, self.score.configuration)
+
+    @property
+    def sha256(self) -> str:
+        assert self.score.prediction_sha256 is not None  # others are not visible
+        return self.score.prediction_sha256
+
+
+def _visible(actor: Actor) -> sa.Select[TrainingScore, Training, Volume]:
+    return (
+        sa.select(TrainingScore, Training, Volume)
+        .join(Training, Training.id == TrainingScore.training_id)
+        .join(Volume, Volume.id == TrainingScore.volume_id)
+        .where(
+            TrainingScore.prediction_sha256.is_not(None), takes_part(actor, Training.project_id, *SEES_ALL)
+        )
+    )
+
+
+def _project_numbers(session: Session, export_ids: set[UUID]) -> Mapping[UUID, Mapping[str, int]]:
+    """By dataset, the integer that each of its labels, by name, has in the project."""
+    rows = session.execute(
+        sa.select(Export.id, Export.selection["project_labels"]).where(Export.id.in_(export_ids))
+    )
+    return dict(iter(rows))
