@@ -44,7 +44,7 @@ h1 { line-height: 1.2; } h2 { margin-top: 2.2rem; }
 table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }
 caption { padding: .3rem 0; font-weight: 600; text-align: start; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid #d3d9df; text-align: start; vertical-align: top; }
-.number { text-align: end; white-space: nowrap; }
+.number { text-align: end; white-space: nowrap; } th.number { white-space: normal; }
 small, .note { color: #4f5a66; }
 svg { max-width: 100%; height: auto; margin: .6rem 0; }
 @page { margin: 14mm; }

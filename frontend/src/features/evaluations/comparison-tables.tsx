@@ -132,9 +132,8 @@ function SlicesCell({ test }: { test: Schema<"SliceTestAnswer"> | null }) {
   const [slices, volumes] = [test.pairs, test.volumes];
   return (
     <>
-      {pValue(test.p)}
-      <br />
-      <span className="cm-quiet">
+      <span className="cm-nowrap">{pValue(test.p)}</span>
+      <span className="cm-quiet cm-below cm-nowrap">
         <Trans>
           n = {slices} slices of {volumes} scans
         </Trans>

@@ -112,14 +112,14 @@ export function EvaluationsPage() {
                 <div>
                   <MeansTable means={answer.means} />
                   <ReferenceNote origins={answer.origins} />
-                  <p>
+                  <div className="cm-row">
                     <LinkButton
                       variant="secondary"
                       href={`/api/v1/projects/${projectId}/evaluations/table`}
                       download
                     >
                       <Trans>Download Dice per scan as CSV</Trans>
-                    </LinkButton>{" "}
+                    </LinkButton>
                     <LinkButton
                       variant="secondary"
                       href={`/api/v1/projects/${projectId}/evaluations/slices`}
@@ -127,7 +127,7 @@ export function EvaluationsPage() {
                     >
                       <Trans>Download Dice per slice as CSV</Trans>
                     </LinkButton>
-                  </p>
+                  </div>
                 </div>
               ) : null}
               <div>

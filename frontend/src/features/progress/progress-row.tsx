@@ -76,12 +76,9 @@ function Agreement({ row, projectId }: { row: Row; projectId: string }) {
         {score(lowest)}
       </Link>
       {pairs > 1 ? (
-        <>
-          <br />
-          <span className="cm-quiet">
-            <Plural value={pairs} one="lowest of # pair" other="lowest of # pairs" />
-          </span>
-        </>
+        <span className="cm-quiet cm-below cm-nowrap">
+          <Plural value={pairs} one="lowest of # pair" other="lowest of # pairs" />
+        </span>
       ) : null}
     </>
   );
