@@ -232,7 +232,7 @@ class World:
                 "create_twin": {},
                 "preview_export": {},
                 "start_training": {},
-                "start_training_pair": {},
+                "start_training_pair": {"other": str(export.id)},
                 "preview_mask": {"slice": 0, "boxes": [[0, 0, 1, 1]]},
             }
 
