@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from crowdmask.core.errors import Corrupt, ErrorCode, InvalidInput, Unavailable
-from crowdmask_ml.checkpoints import models_folder
+from crowdmask_ml.checkpoints import download, models_folder
 from crowdmask_ml.loading import check_present, download_checkpoint, load_segmenter
 from crowdmask_ml.registry import MODELS, ModelSpec, find_model
 from tests.ml.conftest import spec_like
@@ -166,6 +166,19 @@ def test_a_download_appears_whole_in_the_models_folder(
     (folder / "weights.pth").unlink()
     # What is there is checked, not fetched again.
     assert download_checkpoint(spec, lambda came, total: None) == path
+
+
+def test_a_models_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Unavailable, match="cannot be written") as caught:
+        download(
+            "http://127.0.0.1:9/x",
+            tmp_path / "file" / "x.pth",
+            sha256="0",
+            model="x",
+            progress=lambda *_: None,
+        )
+    assert "CROWDMASK_MODELS" in caught.value.hint
 
 
 def test_what_has_another_hash_never_appears(

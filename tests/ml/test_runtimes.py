@@ -246,6 +246,22 @@ print(segmenter.runtime, any(name.split(".")[0] == "torch" for name in sys.modul
 
 
 @pytest.mark.slow
+def test_a_place_where_no_files_can_be_kept_is_refused_before_the_model_is_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+
+    def export(folder: Path) -> None:
+        export_module.export_model(
+            lambda: pytest.fail("The model was loaded."), folder, model="small", model_hash="0" * 64
+        )
+
+    with pytest.raises(InvalidInput, match="it is no folder"):
+        export(file)
+    with pytest.raises(Unavailable, match="cannot be written") as caught:
+        export(file / "exported" / "small")
+    assert caught.value.code is ErrorCode.CHECKPOINT_MISSING
+
+
 @pytest.mark.parametrize("runtime", ["auto", "openvino", "onnx"])
 def test_exported_files_need_no_torch(runtime: str, models: Path) -> None:
     done = subprocess.run(

@@ -25,6 +25,24 @@ def models_folder() -> Path:
 
 
 @contextmanager
+def keeping_in(folder: Path) -> Iterator[None]:
+    """Make a folder for files of models; say that it cannot be written when the system refuses what the block does.
+
+    Raises:
+        Unavailable: ``checkpoint_missing``.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise Unavailable(
+            ErrorCode.CHECKPOINT_MISSING,
+            f"Files of models cannot be written to {folder}: {error.strerror or error}.",
+            hint=f"Name another folder for them in {_MODELS_VARIABLE}.",
+        ) from error
+
+
+@contextmanager
 def open_checked(path: Path, *, sha256: str, model: str, source: str) -> Iterator[BinaryIO]:
     """Open a checkpoint whose content has the expected hash; what is read afterwards is what was hashed.
 
@@ -61,12 +79,12 @@ def download(
         progress: called with the bytes that came and, where the server says it, how many there are.
 
     Raises:
-        Unavailable: ``checkpoint_missing``: no connection, or the server does not give the file; ``storage_full``.
+        Unavailable: ``checkpoint_missing``: no connection, the server does not give the file, or the folder cannot be
+            written; ``storage_full``.
         Corrupt: ``checkpoint_mismatch``: what came is something else.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    with write_whole(path) as file:
+    with keeping_in(path.parent), write_whole(path) as file:
         try:
             with urllib.request.urlopen(url, timeout=_SILENCE_SECONDS) as answer:
                 total = int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from crowdmask.core.errors import Corrupt
+from crowdmask.core.errors import Corrupt, ErrorCode, InvalidInput
 from crowdmask.core.ids import new_id
+from crowdmask_ml.checkpoints import keeping_in
 from crowdmask_ml.runtimes.exported import DECODER, ENCODER, ExportedModel, open_exported, write_manifest
 from crowdmask_ml.runtimes.torch_runtime import Network, TorchSegmenter
 
@@ -38,18 +39,28 @@ def export_model(
         model: the registry's name.
         model_hash: sha256 of its weights.
         largest_one_file: bytes of an encoder's weights up to which they lie in its own file.
+
+    Raises:
+        InvalidInput: ``option_invalid``: ``folder`` is something else than a folder.
+        Unavailable: ``checkpoint_missing``: it cannot be written.
     """
     with suppress(Corrupt):
         found = open_exported(folder, model=model, model_hash=model_hash)
         if found is not None:
             return found
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists() and not folder.is_dir():
+        raise InvalidInput(
+            ErrorCode.OPTION_INVALID, f"The files of {model} cannot be written to {folder}: it is no folder."
+        )
     made = folder.with_name(f".{folder.name}.{new_id().hex}.part")
     try:
-        made.mkdir()
-        _write(load(), made, largest_one_file)
-        write_manifest(made, model=model, model_hash=model_hash)
-        _put(made, folder, model=model, model_hash=model_hash)
+        with keeping_in(folder.parent):
+            made.mkdir()
+        segmenter = load()
+        with keeping_in(folder.parent):
+            _write(segmenter, made, largest_one_file)
+            write_manifest(made, model=model, model_hash=model_hash)
+            _put(made, folder, model=model, model_hash=model_hash)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     found = open_exported(folder, model=model, model_hash=model_hash)
