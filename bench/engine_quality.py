@@ -31,12 +31,13 @@ from numpy.typing import NDArray
 from series import SERIES, TOP, Series, load_series, sample_data
 
 from crowdmask.core.completion import Completion
-from crowdmask.core.keyframes import Track
+from crowdmask.core.intervals import Intervals
+from crowdmask.core.keyframes import Keyframe, Track
 from crowdmask.core.metrics import volume_dice
 from crowdmask.core.nifti import orientation_of
 from crowdmask.core.openlabeling import read_openlabeling, volumes_in
 from crowdmask.core.simulate import DEFAULT_JITTER_MM, Annotator, presence_of, simulate
-from crowdmask.core.tracks import AnnotationDocument, document_from_tracks
+from crowdmask.core.tracks import AnnotationDocument, boxes_by_slice, document_from_tracks
 from crowdmask_ml.completion import CompletionParameters
 from crowdmask_ml.embeddings import EmbeddingCache
 from crowdmask_ml.loading import load_segmenter
@@ -150,11 +151,13 @@ def drawn(series: Series, arm: Arm, seed: int) -> dict[int, AnnotationDocument]:
             presence=holes.get(label, ()),
             miss_inner=arm.miss_inner,
             miss_ends=arm.miss_ends,
-            every=arm.every,
+            every=1 if arm.apart else arm.every,
         )
         for label in series.organs
     }
-    return {label: _apart(document) for label, document in documents.items()} if arm.apart else documents
+    if not arm.apart:
+        return documents
+    return {label: _apart(document, arm.every) for label, document in documents.items()}
 
 
 @cache
@@ -176,14 +179,21 @@ def released_holes() -> tuple[Mapping[int, Sequence[bool]], ...]:
     )
 
 
-def _apart(document: AnnotationDocument) -> AnnotationDocument:
-    """Each box drawn as a track of its own, the slices between them unknown."""
+def _apart(document: AnnotationDocument, every: int) -> AnnotationDocument:
+    """Of each run of slices with boxes the first, the last and every ``every``-th; each box as a track of its own."""
+    on_slices = boxes_by_slice(document)
+    drawn = [
+        z
+        for first, last in Intervals.from_slices(on_slices).ranges
+        for z in range(first, last + 1)
+        if (z - first) % every == 0 or z == last
+    ]
     return document_from_tracks(
         document.shape,
         [
-            Track(f"{track.id}-{z}", z, z, {z: keyframe})
-            for track in document.tracks
-            for z, keyframe in track.keyframes.items()
+            Track(f"{entry.track_id}-{z}", z, z, {z: Keyframe(entry.box, entry.source)})
+            for z in drawn
+            for entry in on_slices[z]
         ],
     )
 

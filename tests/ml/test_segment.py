@@ -1,6 +1,7 @@
 """From boxes to a mask, with a small random SAM: the rules, not the quality."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from crowdmask.core.slicepack import SlicePack
 from crowdmask.core.tracks import document_from_boxes, document_from_tracks, empty_document
 from crowdmask.core.uncertainty import entropy_map
 from crowdmask.core.windowing import Window
+from crowdmask_ml.completion import CompletionParameters
 from crowdmask_ml.embeddings import EmbeddingCache, StoredEmbedding
 from crowdmask_ml.segment import MaskResult, Progress, segment_volume
 from crowdmask_ml.segmenter import Segmenter
@@ -22,6 +24,7 @@ WINDOW = Window(-50, 250)
 ONE = Box(18, 8, 42, 27)
 OTHER = Box(2, 3, 30, 38)
 SHAPE = (6, 40, 56)
+AS_PREDICTED = CompletionParameters(smoothing=0)
 
 Boxes = Mapping[int, Mapping[int, Sequence[Box]]]
 
@@ -36,6 +39,7 @@ def _segment(
     progress: Progress | None = None,
     completion: Completion = Completion.NONE,
     with_uncertainty: bool = False,
+    parameters: CompletionParameters | None = None,
 ) -> MaskResult:
     documents = {
         label: document_from_boxes(SHAPE, on_slices, source=BoxSource.DRAWN)
@@ -48,6 +52,7 @@ def _segment(
             segmenter,
             window=window,
             completion=completion,
+            parameters=parameters,
             cache=cache,
             with_uncertainty=with_uncertainty,
             progress=progress,
@@ -246,10 +251,36 @@ def test_what_completion_adds_takes_no_voxel_from_a_label_that_was_drawn_there(
     pack_path: Path, small_sam: Segmenter
 ) -> None:
     drawn: Boxes = {1: {1: [OTHER], 3: [OTHER]}, 2: {2: [ONE]}}
-    mask = _segment(pack_path, drawn, small_sam, completion=Completion.FILL).mask[2]
+    mask = _segment(pack_path, drawn, small_sam, completion=Completion.FILL, parameters=AS_PREDICTED).mask[2]
     first, second = _logits(pack_path, small_sam, 2, OTHER) > 0, _logits(pack_path, small_sam, 2, ONE) > 0
     assert (first & second).any()
     assert np.array_equal(mask, np.where(second, 2, np.where(first, 1, 0)))
+
+
+def test_smoothing_and_dropping_pieces_change_the_slices_that_were_added_and_no_other(
+    pack_path: Path, small_sam: Segmenter
+) -> None:
+    drawn: Boxes = {1: {0: [ONE], 1: [OTHER], 4: [ONE]}, 2: {2: [OTHER], 5: [OTHER]}}
+    plain = _segment(pack_path, drawn, small_sam, completion=Completion.FILL, parameters=AS_PREDICTED)
+    drawn_slices = {1: [0, 1, 4], 2: [2, 5]}
+    for changed in (replace(AS_PREDICTED, smoothing=0.7), replace(AS_PREDICTED, smallest_piece=1.0)):
+        made = _segment(pack_path, drawn, small_sam, completion=Completion.FILL, parameters=changed)
+        assert made.slices == plain.slices
+        assert made.parameters == changed
+        assert not np.array_equal(made.mask, plain.mask)
+        for label, slices in drawn_slices.items():
+            assert np.array_equal(made.mask[slices] == label, plain.mask[slices] == label)
+
+
+def test_an_added_slice_takes_after_its_neighbours_when_smoothed(
+    pack_path: Path, small_sam: Segmenter
+) -> None:
+    drawn: Boxes = {1: {1: [ONE], 3: [ONE]}}
+    parameters = CompletionParameters(smoothing=0.7)
+    made = _segment(pack_path, drawn, small_sam, completion=Completion.FILL, parameters=parameters)
+    weight = np.exp(-0.5 / 0.7**2)
+    beside, own, after = (_logits(pack_path, small_sam, z, ONE) for z in (1, 2, 3))
+    assert np.array_equal(made.mask[2] == 1, own + weight * (beside + after) > 0)
 
 
 def test_full_without_a_cache_encodes_each_slice_once(pack_path: Path, small_sam: Segmenter) -> None:

@@ -39,7 +39,7 @@ class SliceModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CompletionParameters:
-    """What propagation goes by; the same for every organ and modality.
+    """What completion goes by; the same for every organ and modality.
 
     Attributes:
         reach: how many slices it goes at most beyond an end, as a share of the slices with a box (drawn or filled),
@@ -54,6 +54,11 @@ class CompletionParameters:
         smallest_growth, largest_growth: the new mask's area as a multiple of the one before: labels taper off faster
             than they widen.
         smallest_component: pieces under this share of a mask are dropped before boxes are made of it.
+        smoothing: standard deviation, in slices, of a Gaussian over z on the logits of the slices that were added; 0
+            is none. 0.7: the errors of single boxes, the slice's own and its neighbours', even out. More gains over
+            long holes what it loses at ends, where neighbours are on one side and larger.
+        smallest_piece: in what was added, pieces in 3D under this share of the largest one of the same run of slices
+            are dropped; 0 drops none, as that gained nothing: crumbs do not get boxes, so hardly any are left.
     """
 
     reach: float = 0.25
@@ -64,6 +69,8 @@ class CompletionParameters:
     smallest_growth: float = 0.45
     largest_growth: float = 1.35
     smallest_component: float = 0.10
+    smoothing: float = 0.7
+    smallest_piece: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

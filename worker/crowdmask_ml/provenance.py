@@ -97,7 +97,7 @@ def conditions(
         "runtime": segmenter.runtime,
         "window": window.to_json(),
         "completion": completion,
-        "completion_parameters": parameters.to_json() if completion is Completion.FULL else None,
+        "completion_parameters": parameters_used(completion, parameters),
         "image_sha256": origin.image_sha256,
         "affine_assumed": origin.affine_assumed,
         "volume_index": origin.volume_index,
@@ -115,9 +115,9 @@ def read_record(mask: Path) -> dict[str, Any] | None:
     return record if whole else None
 
 
-def completion_parameters(result: MaskResult) -> dict[str, Any] | None:
-    """Those that the mask depends on: only propagation has any."""
-    return result.parameters.to_json() if result.completion is Completion.FULL else None
+def parameters_used(completion: Completion, parameters: CompletionParameters) -> dict[str, Any] | None:
+    """Those that a mask depends on; without completion none."""
+    return None if completion is Completion.NONE else parameters.to_json()
 
 
 def _slice(made: SliceProvenance) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from crowdmask_ml.completion import CompletionParameters, propagated
 from crowdmask_ml.embeddings import EmbeddingCache
 from crowdmask_ml.reading import SliceReader
 from crowdmask_ml.segmenter import Segmenter
+from crowdmask_ml.smoothing import LabelsOnSlice, drop_small_pieces, smoothed
 
 Progress = Callable[[int, int], None]
 
@@ -103,7 +104,8 @@ def segment_volume(
     A voxel that several labels claim goes to the one whose logit is highest there, at a tie to the lower integer;
     but a label that a track covers there comes before one whose boxes completion added.
 
-    At any time there are the embeddings of one batch of slices in memory, and the logits of one slice.
+    At any time there are the embeddings of one batch of slices in memory, and the logits of one slice; with smoothing
+    those of the slices within three standard deviations.
 
     Args:
         pack: the volume.
@@ -132,15 +134,19 @@ def segment_volume(
         uncertainty = np.zeros(pack.shape, dtype=np.uint8) if with_uncertainty else None
         provenance: list[SliceProvenance] = []
         report(0, len(prompts))
-        done, todo = 0, iter(prompts)
-        while batch := list(islice(todo, max(1, segmenter.batch_size))):
-            reader.load(batch)
-            for z in batch:
-                doubt = None if uncertainty is None else uncertainty[z]
-                mask[z], made = _slice(reader, z, prompts[z], doubt)
-                provenance += made
-                done += 1
-                report(done, len(prompts))
+        added = _completed(prompts)
+        stream = smoothed(
+            _predictions(reader, prompts, segmenter.batch_size),
+            lambda z, label: prompts[z][label].completed,
+            sigma=parameters.smoothing if added else 0.0,
+        )
+        for done, (z, predictions) in enumerate(stream, 1):
+            mask[z] = _label_map(reader.size, predictions, prompts[z])
+            if uncertainty is not None:
+                uncertainty[z] = np.max([entropy_map(made.logits) for made in predictions.values()], axis=0)
+            provenance += _provenance(z, predictions, prompts[z])
+            report(done, len(prompts))
+    drop_small_pieces(mask, added, smallest=parameters.smallest_piece)
     return MaskResult(
         mask,
         tuple(provenance),
@@ -195,35 +201,57 @@ def _prompts(
     return {z: found[z] for z in sorted(found)}
 
 
-def _slice(
-    reader: SliceReader, z: int, labels: Mapping[int, _Prompts], doubt: NDArray[np.uint8] | None
-) -> tuple[NDArray[np.uint8], list[SliceProvenance]]:
-    """The label map ``(y, x)`` of one slice, and how each label on it came about; ``doubt``, if there is one, is raised to
-    the highest uncertainty of the labels."""
-    provenance = []
+def _predictions(
+    reader: SliceReader, prompts: Mapping[int, Mapping[int, _Prompts]], batch_size: int
+) -> Iterator[tuple[int, LabelsOnSlice]]:
+    """Slice by slice, encoded in batches."""
+    todo = iter(prompts)
+    while batch := list(islice(todo, max(1, batch_size))):
+        reader.load(batch)
+        for z in batch:
+            yield z, {label: reader.predict(z, asked.plain) for label, asked in prompts[z].items()}
+
+
+def _label_map(
+    size: tuple[int, int], predictions: LabelsOnSlice, prompts: Mapping[int, _Prompts]
+) -> NDArray[np.uint8]:
+    """Which label each voxel of a slice goes to: ``(y, x)``, 0 = none."""
     # Two layers: what tracks cover, and what completion added under it.
-    winner = np.zeros((2, *reader.size), np.uint8)
-    highest = np.zeros((2, *reader.size), np.float32)
-    for label, prompts in labels.items():
-        made = reader.predict(z, prompts.plain)
-        layer = int(prompts.completed)
+    winner = np.zeros((2, *size), np.uint8)
+    highest = np.zeros((2, *size), np.float32)
+    for label, made in predictions.items():
+        layer = int(prompts[label].completed)
         wins = made.logits > highest[layer]
         winner[layer, wins] = label
         highest[layer, wins] = made.logits[wins]
-        if doubt is not None:
-            np.maximum(doubt, entropy_map(made.logits), out=doubt)
-        provenance.append(
-            SliceProvenance(
-                label=label,
-                slice=z,
-                boxes=prompts.plain,
-                sources=tuple(entry.source for entry in prompts.boxes),
-                confirmed=tuple(entry.confirmed for entry in prompts.boxes),
-                completed=prompts.completed,
-                predicted_iou=made.predicted_iou,
-            )
+    won: NDArray[np.uint8] = np.where(winner[0] > 0, winner[0], winner[1])
+    return won
+
+
+def _provenance(
+    z: int, predictions: LabelsOnSlice, prompts: Mapping[int, _Prompts]
+) -> Iterator[SliceProvenance]:
+    """How each label on a slice came about."""
+    for label, asked in prompts.items():
+        yield SliceProvenance(
+            label=label,
+            slice=z,
+            boxes=asked.plain,
+            sources=tuple(entry.source for entry in asked.boxes),
+            confirmed=tuple(entry.confirmed for entry in asked.boxes),
+            completed=asked.completed,
+            predicted_iou=predictions[label].predicted_iou,
         )
-    return np.where(winner[0] > 0, winner[0], winner[1]), provenance
+
+
+def _completed(prompts: Mapping[int, Mapping[int, _Prompts]]) -> dict[int, list[int]]:
+    """By label, the slices that completion added, ascending."""
+    found: dict[int, list[int]] = {}
+    for z, labels in prompts.items():
+        for label, asked in labels.items():
+            if asked.completed:
+                found.setdefault(label, []).append(z)
+    return found
 
 
 @contextmanager

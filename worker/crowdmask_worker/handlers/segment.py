@@ -16,7 +16,7 @@ from crowdmask.segmentations import service
 from crowdmask.segmentations.derived import derived_request, record_derived
 from crowdmask.segmentations.queries import SegmentRequest, segment_request
 from crowdmask_ml.embeddings import EmbeddingCache
-from crowdmask_ml.provenance import completion_parameters
+from crowdmask_ml.provenance import parameters_used
 from crowdmask_ml.segment import MaskResult, SliceProvenance, segment_volume
 from crowdmask_ml.segmenter import Segmenter
 from crowdmask_ml.uncertainty import calibration_of
@@ -109,7 +109,7 @@ def _provenance(
         "runtime": segmenter.runtime,
         "window": request.window.to_json(),
         "completion": result.completion,
-        "completion_parameters": completion_parameters(result),
+        "completion_parameters": parameters_used(result.completion, result.parameters),
         **request.origin,
         "source_sha256": request.source_sha256,
         "pack_sha256": request.pack_sha256,
