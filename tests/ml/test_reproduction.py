@@ -374,8 +374,10 @@ def test_the_papers_tables_follow_from_scores_that_are_there(tmp_path: Path) -> 
     for name in ("sam", "medsam"):
         rows = "".join(f"c{n},{rng.random():.4f},{rng.random():.4f}\n" for n in range(11))
         (tmp_path / f"{name}.csv").write_text(f"case,aorta,liver\n{rows}")
-    (tmp_path / "slices_a.csv").write_text("case,aorta,liver\ns1,0.5,0.6\ns2,,0.7\ns3,0.9,0.8\n")
-    (tmp_path / "slices_b.csv").write_text("case,liver,aorta\ns3,0.7,0.6\ns2,0.1,0.2\ns1,nan,0.4\n")
+    (tmp_path / "slices_a.csv").write_text("case,slice,aorta,liver\nc1,4,0.5,0.6\nc1,5,,0.7\nc2,4,0.9,0.8\n")
+    (tmp_path / "slices_b.csv").write_text(
+        "slice,case,liver,aorta\n4,c2,0.7,0.6\n5,c1,0.1,0.2\n4,c1,nan,0.4\n"
+    )
     given = [f"2:SAM={tmp_path}/sam.csv", f"2:MedSAM={tmp_path}/medsam.csv"]
     given += [f"3:SAM={tmp_path}/slices_a.csv", f"3:MedSAM={tmp_path}/slices_b.csv"]
     found = _reproduce(tmp_path / "out", *(part for one in given for part in ("--scores", one)))
