@@ -70,11 +70,13 @@ class TrainingResultView:
 
 @dataclass(frozen=True)
 class TrainingDetailsView:
-    """``labels``: those of ``EpochView.pseudo_dice``. ``results``: of each configuration, the ensemble's last."""
+    """``labels``: those of ``EpochView.pseudo_dice``. ``results``: of each configuration, the ensemble's last; ``origins``:
+    who made the references behind them."""
 
     training: TrainingView
     labels: tuple[str, ...]
     results: tuple[TrainingResultView, ...]
+    origins: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def details_of(found: Any) -> TrainingDetailsView:
             )
             for one in found["results"]
         ),
+        origins=tuple(found["origins"]),
     )
 
 

@@ -18,7 +18,7 @@ from crowdmask.models import Account, Export, Job, Training, TrainingScore, Trai
 from crowdmask.projects.policy import require_role
 from crowdmask.projects.queries import takes_part
 from crowdmask.trainings.dataset import TrainedDataset, difference
-from crowdmask.trainings.results import settings_of, training_results
+from crowdmask.trainings.results import reference_origins, settings_of, training_results
 from crowdmask.trainings.schemas import (
     DatasetPair,
     EpochAnswer,
@@ -103,6 +103,7 @@ def training_details(session: Session, actor: Actor, *, training_id: UUID) -> Tr
         training=answer,
         labels=[label.name for label in TrainedDataset.of(export).labels.labels],
         results=training_results(session, training),
+        origins=reference_origins(session, training),
         steps=[
             TrainingStepDetails(
                 **told.model_dump(),

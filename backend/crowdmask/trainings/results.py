@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from crowdmask.core.statistics import mean
 from crowdmask.core.training import Configuration, TrainingSettings
-from crowdmask.models import Training, TrainingScore
+from crowdmask.models import ReferenceMask, ReferenceOrigin, Training, TrainingScore
 from crowdmask.trainings.schemas import LabelDice, TrainingResult
 
 
@@ -34,6 +34,14 @@ def training_results(session: Session, training: Training) -> list[TrainingResul
         for configuration in order
         if configuration in found
     ]
+
+
+def reference_origins(session: Session, training: Training) -> list[ReferenceOrigin]:
+    """Who made the references that its predictions are scored with, as far as these are still there."""
+    tested = sa.select(TrainingScore.volume_id).where(TrainingScore.training_id == training.id)
+    return sorted(
+        session.scalars(sa.select(ReferenceMask.origin).where(ReferenceMask.volume_id.in_(tested)).distinct())
+    )
 
 
 def score_key(training: Training, configuration: Configuration | None) -> str:

@@ -14,7 +14,7 @@ from crowdmask.core.training import (
     Device,
     TrainingSettings,
 )
-from crowdmask.models.training import TrainingStage
+from crowdmask.models import ReferenceOrigin, TrainingStage
 from crowdmask.trainings.dataset import Difference
 from crowdmask.web.forms import Answer, Form, Name, Time
 
@@ -150,11 +150,12 @@ class TrainingResult(Answer):
 
 class TrainingDetails(Answer):
     """One training with what each step printed; ``labels``: those of ``pseudo_dice``, in its order. ``results``: what has
-    scores, the ensemble last."""
+    scores, the ensemble last; ``origins``: who made the references behind them."""
 
     training: TrainingAnswer
     labels: list[str]
     results: list[TrainingResult]
+    origins: list[ReferenceOrigin]
     steps: list[TrainingStepDetails]
 
 

@@ -4031,11 +4031,13 @@ export interface components {
         /**
          * TrainingDetails
          * @description One training with what each step printed; ``labels``: those of ``pseudo_dice``, in its order. ``results``: what has
-         *     scores, the ensemble last.
+         *     scores, the ensemble last; ``origins``: who made the references behind them.
          */
         TrainingDetails: {
             /** Labels */
             labels: string[];
+            /** Origins */
+            origins: components["schemas"]["ReferenceOrigin"][];
             /** Results */
             results: components["schemas"]["TrainingResult"][];
             /** Steps */

@@ -20,7 +20,19 @@ from crowdmask.core.ids import new_id
 from crowdmask.core.lifecycle import JobState
 from crowdmask.core.training import Configuration, TrainingSettings
 from crowdmask.infra.db import Database
-from crowdmask.models import Export, Job, JobKind, Project, Queue, Role, TrainingScore, TrainingStage, Volume
+from crowdmask.models import (
+    Export,
+    Job,
+    JobKind,
+    Project,
+    Queue,
+    ReferenceMask,
+    ReferenceOrigin,
+    Role,
+    TrainingScore,
+    TrainingStage,
+    Volume,
+)
 from crowdmask.trainings import queries, service
 from crowdmask.trainings.schemas import TrainingAnswer, TrainingState
 from crowdmask.trainings.service import ScoredLabel
@@ -291,6 +303,12 @@ def test_each_configuration_and_the_ensemble_have_scores_and_the_ensembles_are_t
     place: Place,
 ) -> None:
     training_id = place.start(place.dataset(), TrainingSettings((FULL, FLAT)))
+    with place.database.write() as session:
+        session.add(
+            ReferenceMask(
+                volume_id=place.test_volume.id, source_sha256="ab" * 32, origin=ReferenceOrigin.EXPERT
+            )
+        )
     for configuration in (FLAT, FULL, None):
         assert place.told(training_id).scored == 0
         with place.database.write() as session:
@@ -308,6 +326,7 @@ def test_each_configuration_and_the_ensemble_have_scores_and_the_ensembles_are_t
     assert [(one.configuration, one.key) for one in told.results] == [
         (FULL, f"{key}:3d_fullres"), (FLAT, f"{key}:2d"), (None, key),
     ]  # fmt: skip
+    assert told.origins == [ReferenceOrigin.EXPERT]
     first, second = told.results[2].labels
     assert (first.label_name, first.mean, first.ci, first.n, first.undefined) == ("label 1", 1.0, 0.0, 1, 0)
     assert (second.mean, second.ci, second.n, second.undefined) == (None, None, 0, 1)

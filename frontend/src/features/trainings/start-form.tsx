@@ -1,5 +1,5 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { Checkbox, NativeSelect, TextInput } from "@mantine/core";
+import { Checkbox, Group, NativeSelect, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, unwrap } from "@/api/client";
@@ -131,11 +131,11 @@ export function StartForm({ projectId, datasets }: { projectId: string; datasets
           change({ configurations: CONFIGURATIONS.filter((one) => chosen.includes(one)) })
         }
       >
-        <div className="cm-row">
+        <Group mt="xs">
           {CONFIGURATIONS.map((one) => (
             <Checkbox key={one} value={one} label={one} />
           ))}
-        </div>
+        </Group>
       </Checkbox.Group>
       <div className="cm-row" data-align="end">
         <TextInput
@@ -190,7 +190,8 @@ export function StartForm({ projectId, datasets }: { projectId: string; datasets
         {othersOf(dataset.id, pairs).map(({ id, differs }) => (
           <PairButton
             key={id}
-            version={datasets.find((one) => one.id === id)?.version ?? 0}
+            version={dataset.version}
+            other={datasets.find((one) => one.id === id)?.version ?? 0}
             differs={differs}
             busy={start.isPending}
             disabled={settings === null}
@@ -216,10 +217,12 @@ function othersOf(id: string, pairs: readonly Schema<"DatasetPair">[]) {
 
 function PairButton({
   version,
+  other,
   differs,
   ...button
 }: {
   version: number;
+  other: number;
   differs: Schema<"Difference">;
   busy: boolean;
   disabled: boolean;
@@ -228,9 +231,13 @@ function PairButton({
   return (
     <Button {...button}>
       {differs === "labels" ? (
-        <Trans>Train it and version {version}: same scans, other labels</Trans>
+        <Trans>
+          Train versions {version} and {other}: same scans, other labels
+        </Trans>
       ) : (
-        <Trans>Train it and version {version}: same labels, other scans</Trans>
+        <Trans>
+          Train versions {version} and {other}: same labels, other scans
+        </Trans>
       )}
     </Button>
   );

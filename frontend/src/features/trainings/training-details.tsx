@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { Schema } from "@/api/queries";
 import { percent } from "@/shared/texts/format";
+import { originWord } from "@/shared/texts/origins";
 import { Loading } from "@/shared/ui/loading";
 import { ProblemNote } from "@/shared/ui/problem-note";
 import { ProgressBar } from "@/shared/ui/progress-bar";
@@ -18,13 +19,13 @@ export function TrainingDetails({ projectId, trainingId }: { projectId: string; 
   const found = useQuery(trainingQuery(projectId, trainingId));
   if (found.isPending) return <Loading lines={6} />;
   if (found.isError) return <ProblemNote error={found.error} />;
-  const { training, labels, results, steps } = found.data;
+  const { training, labels, results, origins, steps } = found.data;
   return (
     <section className="cm-card" aria-label={t`Training ${training.name}`}>
       <h2 className="cm-break">{training.name}</h2>
       <p className="cm-quiet">{settingsWord(training.settings)}</p>
       {training.state === "queued" ? <WaitsForWorker /> : null}
-      {results.length > 0 ? <Results projectId={projectId} results={results} /> : null}
+      {results.length > 0 ? <Results projectId={projectId} results={results} origins={origins} /> : null}
       <ol className="cm-plain-list cm-stack">
         {steps.map((step) => (
           <li key={step.position}>
@@ -40,12 +41,15 @@ export function TrainingDetails({ projectId, trainingId }: { projectId: string; 
 function Results({
   projectId,
   results,
+  origins,
 }: {
   projectId: string;
   results: readonly Schema<"TrainingResult">[];
+  origins: readonly Schema<"ReferenceOrigin">[];
 }) {
   const { t } = useLingui();
   const [first] = results;
+  const who = origins.map(originWord).join(", ") || t`not known`;
   return (
     <>
       <DataTable caption={t`Volume Dice of the test scans: mean ± half of the 95 % interval`} showCaption>
@@ -72,6 +76,10 @@ function Results({
           ))}
         </tbody>
       </DataTable>
+      <p className="cm-quiet">
+        <Trans>Reference: {who}.</Trans>{" "}
+        <Trans>A mean over few scans says little; the report compares two sets of scores with a test.</Trans>
+      </p>
       <ul className="cm-plain-list cm-stack">
         {results.map((one) => (
           <li key={one.key}>

@@ -72,6 +72,7 @@ const DETAILS = {
       labels: [{ label_name: "anterior", mean: null, ci: null, n: 0, undefined: 2 }],
     },
   ],
+  origins: ["expert"],
   steps: [
     {
       position: 0,
@@ -161,9 +162,9 @@ describe("trainings", () => {
     ]);
     await user.click(screen.getByRole("button", { name: "A quick try on a CPU" }));
     const pair = await screen.findByRole("button", {
-      name: "Train it and version 2: same scans, other labels",
+      name: "Train versions 1 and 2: same scans, other labels",
     });
-    screen.getByRole("button", { name: "Train it and version 4: same labels, other scans" });
+    screen.getByRole("button", { name: "Train versions 1 and 4: same labels, other scans" });
     await user.click(screen.getByRole("checkbox", { name: "3d_fullres" }));
     await user.click(pair);
     const settings = { ...TRY, configurations: ["2d", "3d_fullres"], folds: [0], epochs: 2, iterations: 10 };
@@ -205,6 +206,7 @@ describe("trainings", () => {
       "0.500 ± 0.125n = 2",
       "–n = 0",
     ]);
+    expect(screen.getByText(/Reference: expert/)).toBeTruthy();
     const link = screen.getByRole("link", { name: "See the scores of its test scans: 2d" });
     expect(decodeURIComponent(link.getAttribute("href") ?? "")).toMatch(/a=training:t3:2d/);
   });

@@ -32,7 +32,7 @@ export function stepWord(
     case "predict":
       return t`Predict the test scans by ${configuration}, and score`;
     case "ensemble":
-      return t`Predict them by all together, and score`;
+      return t`Predict the test scans by all together (ensemble), and score`;
   }
 }
 
