@@ -38,7 +38,9 @@ class LabelPatch(Form):
 
 
 class ProjectForm(Form):
-    """``overlap``: how many people each task needs. ``window``: null for each volume's own."""
+    """``overlap``: how many people each task needs. ``window``: null for each volume's own. ``completion``: what datasets
+    take unless they say otherwise. ``citation``: how the makers of the volumes want to be cited.
+    """
 
     name: Name
     labels: Annotated[list[LabelForm], Field(min_length=1, max_length=255)]
@@ -46,6 +48,8 @@ class ProjectForm(Form):
     window: WindowForm | None = None
     label_heading: Heading = "Organ"
     consent_text: LongText = ""
+    completion: Completion = Completion.NONE
+    citation: Citation = ""
 
 
 class ProjectPatch(Form):

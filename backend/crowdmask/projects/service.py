@@ -81,7 +81,7 @@ def create_project(
 
 
 def create_project_from(session: Session, actor: Actor, form: ProjectForm) -> Project:
-    """Create a project with its guide, heading and text of consent.
+    """Create a project with its guide, heading, text of consent, and what its datasets say.
 
     Raises:
         InvalidInput: ``labels_invalid``, ``window_invalid``, or ``option_invalid`` for a name or the overlap.
@@ -96,6 +96,8 @@ def create_project_from(session: Session, actor: Actor, form: ProjectForm) -> Pr
     )
     project.label_heading = _checked_heading(form.label_heading)
     _set_consent(project, form.consent_text)
+    project.completion = form.completion
+    project.citation = form.citation
     guides = {index: label.guide for index, label in enumerate(form.labels, start=1)}
     for label in session.scalars(sa.select(Label).where(Label.project_id == project.id)):
         label.guide = guides[label.index]

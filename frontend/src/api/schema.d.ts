@@ -3514,9 +3514,17 @@ export interface components {
         };
         /**
          * ProjectForm
-         * @description ``overlap``: how many people each task needs. ``window``: null for each volume's own.
+         * @description ``overlap``: how many people each task needs. ``window``: null for each volume's own. ``completion``: what datasets
+         *     take unless they say otherwise. ``citation``: how the makers of the volumes want to be cited.
          */
         ProjectForm: {
+            /**
+             * Citation
+             * @default
+             */
+            citation: string;
+            /** @default none */
+            completion: components["schemas"]["Completion"];
             /**
              * Consent Text
              * @default

@@ -59,6 +59,8 @@ def test_an_operator_makes_a_project_with_its_guide_and_is_its_admin(server: App
         "window": {"low": -160, "high": 240},
         "label_heading": "Vessel",
         "consent_text": "I will.",
+        "completion": "full",
+        "citation": "Roe et al.",
     }
     made = client.post("/api/v1/projects", json=form)
     assert made.status_code == 201
@@ -70,6 +72,7 @@ def test_an_operator_makes_a_project_with_its_guide_and_is_its_admin(server: App
         (2, "aorta", ""),
     ]
     assert project["consent"] == {"version": 1, "text": "I will.", "accepted": False}
+    assert (project["completion"], project["citation"]) == ("full", "Roe et al.")
     assert client.get(f"/api/v1/projects/{project['id']}").json() == project
     assert client.get("/api/v1/me").json()["memberships"][0]["consent_needed"] is True
 

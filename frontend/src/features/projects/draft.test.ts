@@ -48,6 +48,8 @@ describe("a project as it is written", () => {
       overlap: 3,
       label_heading: "Organ",
       consent_text: "",
+      completion: "none",
+      citation: "",
     });
   });
 

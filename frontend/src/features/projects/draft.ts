@@ -12,6 +12,8 @@ export type WindowChoice = "own" | "soft_tissue" | "custom";
 export interface Draft {
   readonly name: string;
   readonly labels: readonly string[];
+  /** Names in the field below the list, which were not added to it yet. */
+  readonly typedLabels: string;
   readonly windowChoice: WindowChoice;
   /** As typed. */
   readonly low: string;
@@ -27,6 +29,7 @@ export interface Draft {
 export const EMPTY_DRAFT: Draft = {
   name: "",
   labels: [],
+  typedLabels: "",
   windowChoice: "own",
   low: String(SOFT_TISSUE.low),
   high: String(SOFT_TISSUE.high),
@@ -69,6 +72,11 @@ export function doubledNames(names: readonly string[]): string[] {
   return doubled;
 }
 
+/** The list and what stands typed below it: who types a name and sends the form means that name. */
+export function allLabels(draft: Pick<Draft, "labels" | "typedLabels">): readonly string[] {
+  return [...draft.labels, ...namesIn(draft.typedLabels)];
+}
+
 function numberIn(text: string): number {
   return text.trim() === "" ? Number.NaN : Number(text.replace(",", ".").replace("−", "-"));
 }
@@ -93,9 +101,10 @@ export function draftProblems(draft: Draft): DraftProblem[] {
   const found: DraftProblem[] = [];
   if (draft.name.trim() === "") found.push("name_missing");
   else if (draft.name.trim().length > 200) found.push("name_long");
-  if (draft.labels.length === 0) found.push("labels_missing");
-  else if (draft.labels.length > MOST_LABELS) found.push("labels_many");
-  if (doubledNames(draft.labels).length > 0) found.push("labels_twice");
+  const labels = allLabels(draft);
+  if (labels.length === 0) found.push("labels_missing");
+  else if (labels.length > MOST_LABELS) found.push("labels_many");
+  if (doubledNames(labels).length > 0) found.push("labels_twice");
   return [...found, ...ruleProblems(draft)];
 }
 
@@ -109,11 +118,13 @@ export function windowOf(draft: Rules): Schema<"WindowForm"> | null {
 export function formOf(draft: Draft): Schema<"ProjectForm"> {
   return {
     name: draft.name.trim(),
-    labels: draft.labels.map((name) => ({ name, guide: "" })),
+    labels: allLabels(draft).map((name) => ({ name, guide: "" })),
     window: windowOf(draft),
     overlap: numberIn(draft.overlap),
     label_heading: draft.heading.trim(),
     consent_text: draft.consentText.trim(),
+    completion: draft.completion,
+    citation: draft.citation.trim(),
   };
 }
 
@@ -124,6 +135,7 @@ export function draftOf(project: Schema<"ProjectAnswer">): Draft {
   return {
     name: project.name,
     labels: project.labels.map((label) => label.name),
+    typedLabels: "",
     windowChoice: window === null ? "own" : isSoftTissue ? "soft_tissue" : "custom",
     low: String(window?.low ?? SOFT_TISSUE.low),
     high: String(window?.high ?? SOFT_TISSUE.high),
@@ -150,7 +162,7 @@ export function patchOf(before: Draft, after: Draft): Schema<"ProjectPatch"> {
   if (old.window?.low !== now.window?.low || old.window?.high !== now.window?.high) {
     patch.window = now.window ?? null;
   }
-  if (before.completion !== after.completion) patch.completion = after.completion;
-  if (before.citation.trim() !== after.citation.trim()) patch.citation = after.citation.trim();
+  if (old.completion !== now.completion && now.completion !== undefined) patch.completion = now.completion;
+  if (old.citation !== now.citation && now.citation !== undefined) patch.citation = now.citation;
   return patch;
 }

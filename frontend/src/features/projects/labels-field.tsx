@@ -7,22 +7,26 @@ import { namesIn } from "./draft";
 /** The list of organs: typed or pasted, in an order that gives each its number. */
 export function LabelsField({
   names,
+  typed,
   onChange,
+  onType,
   error,
 }: {
   names: readonly string[];
+  /** What stands in the field below the list. */
+  typed: string;
   onChange: (names: readonly string[]) => void;
+  onType: (typed: string) => void;
   error: string | null;
 }) {
   const { t } = useLingui();
-  const [typed, setTyped] = useState("");
   const [said, setSaid] = useState("");
 
   function add(): void {
     const found = namesIn(typed);
     if (found.length === 0) return;
     onChange([...names, ...found]);
-    setTyped("");
+    onType("");
   }
   function move(at: number, by: number): void {
     const changed = [...names];
@@ -80,7 +84,7 @@ export function LabelsField({
         maxRows={10}
         value={typed}
         error={error}
-        onChange={(event) => setTyped(event.currentTarget.value)}
+        onChange={(event) => onType(event.currentTarget.value)}
         onKeyDown={(event) => {
           if (event.key === "Enter" && !event.shiftKey) {
             event.preventDefault();

@@ -64,7 +64,7 @@ beforeEach(() => {
   });
 });
 
-it("makes a project of a pasted list, and says first what is missing", async () => {
+it("makes a project of a pasted list and of what is still typed below it, and says first what is missing", async () => {
   const user = userEvent.setup({ delay: null });
   open();
   await user.click(await screen.findByRole("button", { name: "Create the project" }));
@@ -78,16 +78,25 @@ it("makes a project of a pasted list, and says first what is missing", async () 
   await user.click(screen.getByRole("button", { name: "Add to the list" }));
   await user.click(screen.getByRole("button", { name: "Move Aorta up" }));
   await user.click(screen.getByRole("button", { name: "Remove Spleen" }));
+  await user.type(screen.getByLabelText("Add organs"), "liver");
+  await user.click(screen.getByRole("button", { name: "Create the project" }));
+  expect(screen.getAllByText("Each organ may stand here once. Twice: liver")[0]).toBeTruthy();
+  await user.clear(screen.getByLabelText("Add organs"));
+  await user.type(screen.getByLabelText("Add organs"), "Pancreas");
   await user.click(screen.getByLabelText("CT, soft tissue: -160 to 240"));
+  await user.click(screen.getByLabelText("Fill in between two pieces of an organ"));
+  await user.type(screen.getByLabelText("How to cite the scans (optional)"), "Doe 2020");
   await user.click(screen.getByRole("button", { name: "Create the project" }));
 
   expect(await screen.findByRole("heading", { name: "Scans" })).toBeTruthy();
   expect(sent).toMatchObject([
     {
       name: "Abdomen",
-      labels: [{ name: "Liver" }, { name: "Aorta" }],
+      labels: [{ name: "Liver" }, { name: "Aorta" }, { name: "Pancreas" }],
       window: { low: -160, high: 240 },
       overlap: 1,
+      completion: "fill",
+      citation: "Doe 2020",
     },
   ]);
 }, 60_000);

@@ -7,8 +7,16 @@ import { Button } from "@/shared/ui/button";
 import { EmptyState } from "@/shared/ui/empty-state";
 import { PageHead } from "@/shared/ui/page-head";
 import { ProblemNote } from "@/shared/ui/problem-note";
-import { type Draft, draftProblems, EMPTY_DRAFT, formOf } from "./draft";
-import { ConsentField, HeadingField, NameField, OverlapField, WindowField } from "./fields";
+import { allLabels, type Draft, draftProblems, EMPTY_DRAFT, formOf } from "./draft";
+import {
+  CitationField,
+  CompletionField,
+  ConsentField,
+  HeadingField,
+  NameField,
+  OverlapField,
+  WindowField,
+} from "./fields";
 import { LabelsField } from "./labels-field";
 import { problemWords } from "./problem-words";
 import { useCreateProject } from "./queries";
@@ -41,7 +49,10 @@ export function NewProjectPage() {
     <>
       <PageHead title={t`New project`}>
         <p className="cm-quiet">
-          <Trans>Only the name and the organs are needed; all of it can be changed later.</Trans>
+          <Trans>
+            Only the name and the organs are needed. All of it can be changed later, except which number an
+            organ has.
+          </Trans>
         </p>
       </PageHead>
       <form
@@ -61,13 +72,17 @@ export function NewProjectPage() {
         <NameField {...fields} />
         <LabelsField
           names={draft.labels}
+          typed={draft.typedLabels}
           onChange={(labels) => fields.onChange({ labels })}
-          error={ofLabels === undefined ? null : problemWords(ofLabels, draft)}
+          onType={(typedLabels) => fields.onChange({ typedLabels })}
+          error={ofLabels === undefined ? null : problemWords(ofLabels, { labels: allLabels(draft) })}
         />
         <WindowField {...fields} />
         <OverlapField {...fields} />
         <HeadingField {...fields} />
         <ConsentField {...fields} />
+        <CompletionField {...fields} />
+        <CitationField {...fields} />
         {problems.length > 0 ? (
           <div className="cm-problem" role="alert">
             <p className="cm-problem-what">
@@ -75,7 +90,7 @@ export function NewProjectPage() {
             </p>
             <ul>
               {problems.map((problem) => (
-                <li key={problem}>{problemWords(problem, draft)}</li>
+                <li key={problem}>{problemWords(problem, { labels: allLabels(draft) })}</li>
               ))}
             </ul>
           </div>
