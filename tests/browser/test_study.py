@@ -160,10 +160,11 @@ def _box_by_touch(work: Workspace, boxes: dict[int, Box]) -> None:
 
 
 def _tap(page: "Page", name: str) -> None:
-    """A button of the bar, or of what "More" opens."""
-    if name != "Submit":
+    """A button of the bar, or the one beside the sentence that speaks of it, or of what "More" opens."""
+    shown = page.get_by_role("button", name=name)
+    if shown.count() == 0:
         page.get_by_role("button", name="More", exact=True).tap()
-    page.get_by_role("button", name=name).tap()
+    shown.tap()
 
 
 def _box_by_keys(work: Workspace, boxes: dict[int, Box]) -> None:

@@ -2,9 +2,20 @@ import { useLingui } from "@lingui/react/macro";
 import type { BoxOnSlice } from "@/canvas/document";
 import type { EditorSnapshot } from "@/canvas/editor";
 import { handlePoints } from "@/canvas/hit";
-import { boxToScreen, toScreen, type Viewport } from "@/canvas/viewport";
+import { boxToScreen, type ScreenBox, toScreen, type Viewport } from "@/canvas/viewport";
 
 const TICKS = 4;
+/** CSS pixels. The handles of a smaller box would hide what is in it: only its corners have one, and beside the box. */
+const ROOMY = 40;
+
+/** A handle that is not drawn can still be pulled. */
+function drawnHandles(rect: ScreenBox) {
+  const isSmall = Math.min(rect.width, rect.height) < ROOMY;
+  const by = isSmall ? TICKS : 0;
+  const { left, top, width, height } = rect;
+  const around = { left: left - by, top: top - by, width: width + 2 * by, height: height + 2 * by };
+  return Object.entries(handlePoints(around)).filter(([handle]) => !isSmall || handle.length > 1);
+}
 
 /** The boxes of the slice over its picture. The pointer goes through them: the viewer hits by distance, not by line. */
 export function Boxes({
@@ -72,7 +83,7 @@ export function Boxes({
               height={rect.height}
             />
             {isSelected && !shown.readOnly
-              ? Object.entries(handlePoints(rect)).map(([handle, at]) => (
+              ? drawnHandles(rect).map(([handle, at]) => (
                   <rect
                     key={handle}
                     className="cm-handle"

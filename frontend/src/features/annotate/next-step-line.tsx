@@ -1,25 +1,84 @@
 import { Trans, useLingui } from "@lingui/react/macro";
+import { Button } from "@/shared/ui/button";
 import { useStore } from "./hooks";
-import { nextStep } from "./next-step";
+import type { Command } from "./keys";
+import { markOf, nextStep } from "./next-step";
 import type { Session, Work } from "./session";
 import { organName } from "./words";
 
-/** One plain sentence: what to do now. */
-export function NextStepLine({ session, work }: { session: Session; work: Work }) {
+/** One plain sentence: what to do now. On a phone, where the tools are out of sight, with the button that it speaks of. */
+export function NextStepLine({
+  session,
+  work,
+  isPhone,
+  act,
+}: {
+  session: Session;
+  work: Work;
+  isPhone: boolean;
+  act: (command: Command) => void;
+}) {
   const shown = useStore(work.editor);
   const { state, role } = useStore(session);
+  const step = nextStep(shown);
   return (
-    <p className="cm-next-step" data-testid="next-step">
-      {role === "follower" ? (
-        <Trans>This task is open in another tab. Here you can only look.</Trans>
-      ) : state === "submitted" ? (
-        <Trans>You have submitted this task.</Trans>
-      ) : state === "accepted" ? (
-        <Trans>This task was accepted. Thank you.</Trans>
-      ) : (
-        <Words work={work} step={nextStep(shown)} />
+    <div className="cm-step">
+      <p className="cm-next-step" data-testid="next-step">
+        {role === "follower" ? (
+          <Trans>This task is open in another tab. Here you can only look.</Trans>
+        ) : state === "submitted" ? (
+          <Trans>You have submitted this task.</Trans>
+        ) : state === "accepted" ? (
+          <Trans>This task was accepted. Thank you.</Trans>
+        ) : state === "returned" && step.do === "submit" ? (
+          <Trans>Change what was asked for, then Submit</Trans>
+        ) : (
+          <Words work={work} step={step} />
+        )}
+      </p>
+      {isPhone && !shown.readOnly ? <AtHand mark={markOf(step)} canUndo={shown.canUndo} act={act} /> : null}
+    </div>
+  );
+}
+
+function AtHand({
+  mark,
+  canUndo,
+  act,
+}: {
+  mark: ReturnType<typeof markOf>;
+  canUndo: boolean;
+  act: (command: Command) => void;
+}) {
+  const { t } = useLingui();
+  return (
+    <>
+      {canUndo ? <UndoButton act={act} /> : null}
+      {mark === null ? null : (
+        <Button onClick={() => act({ do: mark })}>{mark === "first" ? t`First slice` : t`Last slice`}</Button>
       )}
-    </p>
+    </>
+  );
+}
+
+export function UndoButton({
+  act,
+  disabled = false,
+}: {
+  act: (command: Command) => void;
+  disabled?: boolean;
+}) {
+  const { t } = useLingui();
+  return (
+    <Button
+      variant="plain"
+      aria-label={t`Undo`}
+      aria-keyshortcuts="Control+Z"
+      disabled={disabled}
+      onClick={() => act({ do: "undo" })}
+    >
+      <span aria-hidden="true">↶</span>
+    </Button>
   );
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { emptyDocument, sliceStates } from "@/canvas/document";
 import { applyAll, type Operation } from "@/canvas/operations";
-import { endDirection, nextStep } from "./next-step";
+import { endDirection, markOf, nextStep } from "./next-step";
 
 function made(...operations: Operation[]) {
   return applyAll(emptyDocument([40, 64, 64]), operations);
@@ -29,7 +29,7 @@ test("an empty task begins with the first slice, then a box there", () => {
 });
 
 test("behind a box: go on, and after some slices draw or end", () => {
-  expect(step(10, range(10, 39), piece(10, 10))).toEqual({ do: "go-on" });
+  expect(step(10, range(10, 39), piece(10, 10))).toEqual({ do: "go-on", at: "last" });
   expect(step(13, range(10, 39), piece(10, 10))).toEqual({ do: "go-on" });
   expect(step(15, range(10, 39), piece(10, 10))).toEqual({ do: "draw-or-end", at: "last" });
   expect(step(3, piece(10, 10))).toEqual({ do: "draw-or-end", at: "first" });
@@ -39,6 +39,15 @@ test("suggested slices are looked at, then the ends are marked", () => {
   expect(step(12, range(10, 39), piece(10, 15))).toEqual({ do: "check", slices: 4 });
   expect(step(12, range(10, 39), piece(10, 15), seen(11, 14))).toEqual({ do: "mark-last" });
   expect(step(12, range(0, 15), piece(10, 15), seen(11, 14))).toEqual({ do: "mark-first" });
+});
+
+test("a mark is offered where it cuts off no box", () => {
+  const seenAll = [piece(10, 15), seen(11, 14)];
+  expect(markOf(step(20))).toBe("first");
+  expect([15, 20].map((z) => markOf(step(z, ...seenAll)))).toEqual(["last", "last"]);
+  expect([3, 10].map((z) => markOf(step(z, range(0, 15), ...seenAll)))).toEqual(["first", "first"]);
+  expect(markOf(step(12, range(10, 39), ...seenAll))).toBeNull();
+  expect(markOf(step(12, range(0, 15), ...seenAll))).toBeNull();
 });
 
 test("nothing to do and nothing suggested: submit", () => {

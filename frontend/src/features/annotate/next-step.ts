@@ -7,9 +7,11 @@ export type NextStep =
   | { readonly do: "draw" }
   /** A box is far away: the organ goes on here, or it has ended. */
   | { readonly do: "draw-or-end"; readonly at: "first" | "last" }
-  | { readonly do: "go-on" }
+  /** `at`: unless the organ ends here. */
+  | { readonly do: "go-on"; readonly at?: "last" }
   | { readonly do: "check"; readonly slices: number }
-  | { readonly do: "mark-first" }
+  /** `at`: this slice may be it. */
+  | { readonly do: "mark-first"; readonly at?: "first" }
   | { readonly do: "mark-last" }
   | { readonly do: "decide"; readonly slices: number }
   | { readonly do: "submit" };
@@ -41,12 +43,18 @@ export function nextStep({ document, states, z }: Standing): NextStep {
     return near < STRIDE ? { do: "go-on" } : { do: "draw-or-end", at: z < top ? "first" : "last" };
   }
   if (openBelow && (z === bottom || suggested === 0)) {
-    if (z === bottom) return { do: "go-on" };
+    if (z === bottom) return { do: "go-on", at: "last" };
     return hasStop(range, states.length) ? { do: "decide", slices: unknown } : { do: "mark-last" };
   }
   if (suggested > 0) return { do: "check", slices: suggested };
-  if (openAbove) return { do: "mark-first" };
+  if (openAbove) return z === top ? { do: "mark-first", at: "first" } : { do: "mark-first" };
   return { do: "decide", slices: unknown };
+}
+
+/** The mark that a step speaks of, where it can be set on this slice without cutting off a box. */
+export function markOf(step: NextStep): "first" | "last" | null {
+  if (step.do === "find-first") return "first";
+  return "at" in step ? step.at : null;
 }
 
 /** Whether the organ's last slice was said. */

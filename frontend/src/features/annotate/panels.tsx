@@ -22,7 +22,7 @@ export default function Panels({
 }) {
   const { t } = useLingui();
   const toasts = useToasts();
-  const { session, work } = controls;
+  const { session, work, act } = controls;
   return (
     <>
       {isPhone ? <MoreDrawer {...controls} open={panel === "more"} onClose={onClose} /> : null}
@@ -39,7 +39,16 @@ export default function Panels({
           work.editor.goTo(z);
         }}
       />
-      <SuggestDialog open={panel === "suggest"} session={session} work={work} onClose={onClose} />
+      <SuggestDialog
+        open={panel === "suggest"}
+        session={session}
+        work={work}
+        onClose={onClose}
+        onCheck={() => {
+          onClose();
+          act({ do: "next-to-check" });
+        }}
+      />
       <Dialogs panel={panel} session={session} work={work} onClose={onClose} />
     </>
   );

@@ -20,6 +20,7 @@ export interface SubmitDialogProps {
 export function SubmitDialog({ open, session, onClose, onDone, onJump }: SubmitDialogProps) {
   const { t } = useLingui();
   const [outcome, setOutcome] = useState<Submitted | null>(null);
+  const [attempt, setAttempt] = useState(1);
 
   useEffect(() => {
     if (!open) return;
@@ -33,10 +34,21 @@ export function SubmitDialog({ open, session, onClose, onDone, onJump }: SubmitD
     return () => {
       isCurrent = false;
     };
-  }, [open, session]);
+  }, [open, session, attempt]);
 
   return (
-    <Dialog open={open} onClose={onClose} title={outcome?.kind === "gaps" ? t`Not finished yet` : t`Submit`}>
+    <Dialog
+      open={open}
+      onClose={onClose}
+      title={outcome?.kind === "gaps" ? t`Not finished yet` : t`Submit`}
+      actions={
+        outcome?.kind === "unsent" || outcome?.kind === "problem" ? (
+          <Button variant="primary" onClick={() => setAttempt((before) => before + 1)}>
+            <Trans>Try again</Trans>
+          </Button>
+        ) : null
+      }
+    >
       {outcome === null ? (
         <p role="status">
           <Trans>Submitting…</Trans>

@@ -1,5 +1,6 @@
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useEffect, useState } from "react";
+import { Button } from "@/shared/ui/button";
 import { Dialog } from "@/shared/ui/dialog";
 import { ProblemNote } from "@/shared/ui/problem-note";
 import { ProgressBar } from "@/shared/ui/progress-bar";
@@ -14,11 +15,14 @@ export function SuggestDialog({
   session,
   work,
   onClose,
+  onCheck,
 }: {
   open: boolean;
   session: Session;
   work: Work;
   onClose: () => void;
+  /** To the first of the suggested slices. */
+  onCheck: () => void;
 }) {
   const { t } = useLingui();
   const [progress, setProgress] = useState(0);
@@ -42,12 +46,23 @@ export function SuggestDialog({
 
   const percent = Math.round(progress * 100);
   return (
-    <Dialog open={open} onClose={onClose} title={t`Suggest the rest`}>
+    <Dialog
+      open={open}
+      onClose={onClose}
+      title={t`Suggest the rest`}
+      actions={
+        outcome?.kind === "taken" && outcome.slices > 0 ? (
+          <Button variant="primary" onClick={onCheck}>
+            <Trans>Next to check</Trans>
+          </Button>
+        ) : null
+      }
+    >
       {outcome === null ? (
         <>
           <p>
             <Trans>
-              The model follows your boxes into the slices that nobody has looked at. That can take a minute.
+              The model follows your boxes into the slices that are still to do. That can take a minute.
             </Trans>
           </p>
           <ProgressBar label={t`Suggestions`} value={percent} max={100} valueText={t`${percent} percent`} />
@@ -59,8 +74,8 @@ export function SuggestDialog({
           ) : (
             <Plural
               value={outcome.slices}
-              one="# slice has a suggested box now. Look at it: Next to check."
-              other="# slices have a suggested box now. Look at each of them: Next to check."
+              one="# slice has a suggested box now. Look at it."
+              other="# slices have a suggested box now. Look at each of them."
             />
           )}
         </p>

@@ -5,7 +5,7 @@ import { Menu } from "@/shared/ui/menu";
 import { KeyHint } from "./controls";
 import { useStore } from "./hooks";
 import type { Command } from "./keys";
-import { NextStepLine } from "./next-step-line";
+import { NextStepLine, UndoButton } from "./next-step-line";
 import type { Session, Work } from "./session";
 import { organName, saveWords, windowName } from "./words";
 
@@ -32,19 +32,11 @@ export function TopBar({ session, work, isPhone, act, onWindows }: TopBarProps) 
         <span aria-hidden="true">←</span>
       </LinkButton>
       <h1>{t`Box the ${organ} · ${scan}`}</h1>
-      <NextStepLine session={session} work={work} />
+      <NextStepLine session={session} work={work} isPhone={isPhone} act={act} />
       {sync === null ? null : <SaveState sync={sync} />}
       {isPhone ? null : (
         <>
-          <Button
-            variant="plain"
-            aria-label={t`Undo`}
-            aria-keyshortcuts="Control+Z"
-            disabled={readOnly || !canUndo}
-            onClick={() => act({ do: "undo" })}
-          >
-            <span aria-hidden="true">↶</span>
-          </Button>
+          <UndoButton act={act} disabled={readOnly || !canUndo} />
           <Button
             variant="plain"
             aria-label={t`Redo`}
