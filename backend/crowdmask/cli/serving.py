@@ -129,19 +129,30 @@ def migrate(data: DataFolder = None) -> None:
 
 
 def _invite_to_look(console: "Console", url: str, links: dict[str, str]) -> None:
-    """The addresses as text and as QR codes: a phone in the same room can be the annotator's device."""
+    """The addresses as text and, where other devices reach them, as QR codes: a phone can be the annotator's device."""
     import io
+    from urllib.parse import urlsplit
 
     import segno
 
+    from crowdmask.infra.settings import LOOPBACK
+
+    only_here = urlsplit(url).hostname in LOOPBACK
     console.print(
         f"\nCrowdmask runs at {url} (Ctrl-C ends it). Each of these links signs in once:", soft_wrap=True
     )
     for who, link in links.items():
         console.print(f"\n  {who}: {link}", soft_wrap=True)
+        if only_here:
+            continue
         code = io.StringIO()
         segno.make(link, micro=False).terminal(code, border=2, compact=True)
         console.file.write(code.getvalue())
+    if only_here:
+        console.print(
+            "\nThey open on this computer only. For phones and other computers: docs/deploy.md (--public-url).",
+            soft_wrap=True,
+        )
 
 
 def _wait_until_stopped() -> None:

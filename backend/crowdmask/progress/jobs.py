@@ -15,6 +15,7 @@ from crowdmask.models import (
     Account,
     Annotation,
     Assignment,
+    DerivedMask,
     Export,
     Job,
     JobKind,
@@ -125,16 +126,17 @@ def _answer(job: Job, subject: str) -> JobAnswer:
 def _subjects(session: Session, rows: Sequence[Job]) -> dict[UUID, str]:
     """What each job is for, in the words of the screens; in a fixed number of statements."""
     masks = _names_of_masks(session, _ids(rows, "annotation_id"))
+    derived = _names_of_derived(session, _ids(rows, "derived_mask_id"))
     scans = _names_of_volumes(session, _ids(rows, "volume_id"))
     versions = _versions(session, _ids(rows, "export_id"))
     evaluated = _names_of_segmentations(session, _ids(rows, "segmentation_id"))
     trainings = _names_of_trainings(session, _ids(rows, "training_id"))
-    names = {**masks, **scans, **versions, **evaluated, **trainings}
+    names = {**masks, **derived, **scans, **versions, **evaluated, **trainings}
     return {job.id: _subject(job, names) for job in rows}
 
 
 _WORDS = {
-    JobKind.SEGMENT: ("Mask", ("annotation_id",)),
+    JobKind.SEGMENT: ("Mask", ("annotation_id", "derived_mask_id")),
     JobKind.INGEST: ("Reading", ("volume_id",)),
     JobKind.EMBED: ("Preparing", ("volume_id",)),
     JobKind.EXPORT: ("Dataset", ("export_id",)),
@@ -160,6 +162,19 @@ def _names_of_masks(session: Session, annotation_ids: Collection[UUID]) -> dict[
         return {}
     rows = session.execute(_works().add_columns(Annotation.id).where(Annotation.id.in_(annotation_ids)))
     return {str(id_): f"{label} in {volume} ({person})" for label, volume, person, id_ in rows}
+
+
+def _names_of_derived(session: Session, derived_mask_ids: Collection[UUID]) -> dict[str, str]:
+    if not derived_mask_ids:
+        return {}
+    rows = session.execute(
+        sa.select(Label.name, Volume.name, DerivedMask.id)
+        .select_from(DerivedMask)
+        .join(Volume, Volume.id == DerivedMask.volume_id)
+        .join(Label, sa.and_(Label.project_id == Volume.project_id, Label.index == DerivedMask.label_index))
+        .where(DerivedMask.id.in_(derived_mask_ids))
+    )
+    return {str(id_): f"{label} in {volume}" for label, volume, id_ in rows}
 
 
 def _names_of_segmentations(session: Session, segmentation_ids: Collection[UUID]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from crowdmask.core.completeness import completeness
 from crowdmask.core.lifecycle import JobState, VolumeState
 from crowdmask.core.operations import MarkAbsent
 from crowdmask.infra.db import Database
-from crowdmask.models import Account, Annotation, BoxAgreement, Job, Project, Volume
+from crowdmask.models import Account, Annotation, BoxAgreement, DerivedMask, Job, JobKind, Project, Volume
 from tests import factories, studies
 from tests.api.server import AppServer, problem
 
@@ -130,10 +130,25 @@ def test_jobs_are_named_in_words_paged_retried_and_cancelled_by_an_admin(
         reading = factories.add_job(session, payload={"volume_id": str(volume.id)})
         reading.project_id = study.project_id
         elsewhere = factories.add_job(session)
+        wish = DerivedMask(
+            key="0" * 64,
+            volume_id=volume.id,
+            label_index=1,
+            rule="single",
+            inputs=[[str(work.annotation_id), 1]],
+            completion="full",
+            model="litemedsam",
+        )
+        session.add(wish)
+        session.flush()
+        suggestion = factories.add_job(
+            session, kind=JobKind.SEGMENT, payload={"derived_mask_id": str(wish.id)}
+        )
+        suggestion.project_id = study.project_id
     admin = server.sign_in(study.admin)
     address = f"/api/v1/projects/{study.project_id}/jobs"
-    first = admin.get(address, params={"limit": 1}).json()
-    assert [job["subject"] for job in first["items"]] == ["Reading: CT 3"]
+    first = admin.get(address, params={"limit": 2}).json()
+    assert {job["subject"] for job in first["items"]} == {"Reading: CT 3", "Mask: liver in CT 3"}
     rest = admin.get(address, params={"limit": 1, "cursor": first["next_cursor"]}).json()
     (mask,) = rest["items"]
     assert (mask["subject"], rest["next_cursor"]) == ("Mask: liver in CT 3 (Annotator 0)", None)

@@ -11,6 +11,8 @@ import { isBusy, isReadable, isUnfinished, nameProblem, type Upload, type Upload
 import { addFiles, dispatch, useQueue } from "./uploads";
 
 type VolumeState = Schema<"VolumeState">;
+/** A DICOM folder has hundreds of files. */
+const NAMED = 3;
 
 /** Choose or drop files, name them, send them. */
 export function UploadArea({
@@ -73,14 +75,22 @@ export function UploadArea({
           }}
         />
         <p className="cm-quiet">
-          <Trans>The files may hold no names or birth dates of patients: take those out before.</Trans>
+          <Trans>No file may hold names or birth dates of patients: take those out before you upload.</Trans>
         </p>
       </div>
       {unreadable.length > 0 ? (
         <div className="cm-problem" role="alert">
           <p className="cm-problem-what">
+            <Trans>Only NIfTI files can be read here (.nii, .nii.gz). Left out:</Trans>{" "}
+            {unreadable.slice(0, NAMED).join(", ")}{" "}
+            {unreadable.length > NAMED ? (
+              <Plural value={unreadable.length - NAMED} one="and # more" other="and # more" />
+            ) : null}
+          </p>
+          <p>
             <Trans>
-              Only NIfTI files can be read here (.nii, .nii.gz). Left out: {unreadable.join(", ")}
+              DICOM has to become NIfTI first, one file for each series: dcm2niix does that. Of a folder, drop
+              the files that are in it.
             </Trans>
           </p>
         </div>
