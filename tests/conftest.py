@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from tests.servers import PostgresqlServer
 
 REDIS_DATABASES = range(8, 16)
+
+# Otherwise as it would be: no test has a time limit, and an example takes longer than 0.2 s on a busy computer.
+hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 def missing(what: str) -> None:
@@ -94,14 +99,27 @@ def migrated_postgresql(postgresql_server: "PostgresqlServer") -> Iterator[str]:
         yield name
 
 
+@pytest.fixture(scope="session")
+def database_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the SQLite file of each test lies: in memory where the system has a folder for that, so that nobody waits until
+    the rows of a test are on the disk."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path_factory.mktemp("databases")
+    else:
+        with tempfile.TemporaryDirectory(dir=memory, prefix="crowdmask-test-") as folder:
+            yield Path(folder)
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, database_folder: Path) -> Iterator[str]:
     """The URL of a migrated, empty database of this test's own; each test runs on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
-        path = tmp_path / "database" / "crowdmask.sqlite3"
+        path = database_folder / "database" / "crowdmask.sqlite3"
         path.parent.mkdir()
         shutil.copyfile(request.getfixturevalue("migrated_sqlite"), path)
         yield f"sqlite:///{path}"
+        shutil.rmtree(path.parent, ignore_errors=True)  # a test may have taken it away
     else:
         server = request.getfixturevalue("postgresql_server")
         name = request.getfixturevalue("migrated_postgresql")
@@ -120,14 +138,21 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
             yield server.url_of(name)
 
 
+@pytest.fixture(scope="session")
+def _opened() -> dict[str, "Database"]:
+    """By URL. One test after the other uses the same, each on a database of its own: statements are compiled once."""
+    return {}
+
+
 @pytest.fixture
-def database(database_url: str) -> Iterator["Database"]:
+def database(database_url: str, _opened: dict[str, "Database"]) -> Iterator["Database"]:
     """A migrated, empty database of this test's own."""
     from crowdmask.infra.db import Database
 
-    opened = Database(database_url)
-    yield opened
-    opened.close()
+    if database_url not in _opened:
+        _opened[database_url] = Database(database_url)
+    yield _opened[database_url]
+    _opened[database_url].close()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
@@ -18,6 +19,7 @@ class PostgresqlServer:
         self._engine = sa.create_engine(
             self._url, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 2}
         )
+        self._engines: dict[str, sa.Engine] = {}
 
     def answers(self) -> bool:
         try:
@@ -36,6 +38,8 @@ class PostgresqlServer:
         name = f"crowdmask_test_{worker}_{os.getpid()}_{new_id().hex}"
         with self._engine.connect() as connection:
             connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            # A test's rows need not outlive the computer, so nobody waits until they are on the disk.
+            connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
         try:
             yield name
         finally:
@@ -48,25 +52,43 @@ class PostgresqlServer:
 
         Much quicker than a new database: that copies files, and dropping one waits for the disk.
         """
-        from alembic.script import ScriptDirectory
-
-        from crowdmask.infra.migrate import config
         from crowdmask.models import Base
 
-        newest = ScriptDirectory.from_config(config()).get_current_head()
-        with self._engine.connect() as connection:
-            connection.execute(
-                sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
-                {"name": name},
+        others = f"pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+        with self._engine_of(name).connect() as connection:
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) FROM {others}")
+            present = connection.exec_driver_sql(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
             )
-        engine = sa.create_engine(self.url_of(name))
-        with engine.begin() as connection:
             known = {*Base.metadata.tables, "alembic_version"}
-            for table in set(sa.inspect(connection).get_table_names()) - known:
-                connection.exec_driver_sql(f'DROP TABLE "{table}" CASCADE')
-            for own in reversed(Base.metadata.sorted_tables):
-                connection.execute(own.delete())
-            connection.execute(
-                sa.text("UPDATE alembic_version SET version_num = :newest"), {"newest": newest}
+            # One message: a test has more to do than to wait for fifty answers.
+            connection.exec_driver_sql(
+                ";".join(
+                    [
+                        "BEGIN",
+                        *(f'DROP TABLE "{table}" CASCADE' for table in set(present.scalars()) - known),
+                        *(f'DELETE FROM "{table.name}"' for table in reversed(Base.metadata.sorted_tables)),
+                        f"UPDATE alembic_version SET version_num = '{_newest_revision()}'",
+                        "COMMIT",
+                    ]
+                )
             )
-        engine.dispose()
+
+    def _engine_of(self, name: str) -> sa.Engine:
+        """One connection for all tests, made again when a test cut it: making one takes longer than what it is for."""
+        if name not in self._engines:
+            self._engines[name] = sa.create_engine(
+                self.url_of(name), isolation_level="AUTOCOMMIT", pool_size=1, pool_pre_ping=True
+            )
+        return self._engines[name]
+
+
+@cache
+def _newest_revision() -> str:
+    from alembic.script import ScriptDirectory
+
+    from crowdmask.infra.migrate import config
+
+    newest = ScriptDirectory.from_config(config()).get_current_head()
+    assert newest is not None
+    return newest

@@ -41,13 +41,16 @@ LARGEST_JSON = 4 * 1024**2
 """Bytes of a request's body, except where a file is uploaded."""
 
 
-def create_app(settings: Settings, *, site_folder: Path | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, *, database: Database | None = None, site_folder: Path | None = None
+) -> FastAPI:
     """The application on a migrated database.
 
     Args:
+        database: that of the settings, for who has opened it already; closed when the application ends.
         site_folder: the built frontend; None: where the build puts it.
     """
-    database = Database(settings.database_url)
+    database = database or Database(settings.database_url)
     state = ServerState(
         settings=settings,
         database=database,

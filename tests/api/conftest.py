@@ -6,19 +6,18 @@ from pathlib import Path
 import pytest
 import structlog
 
+from crowdmask.infra.db import Database
 from crowdmask.infra.settings import Settings
 from tests.api.server import AppServer
 
 
 @pytest.fixture
-def server(database_url: str, settings: Settings, tmp_path: Path) -> Iterator[AppServer]:
+def server(database: Database, settings: Settings, tmp_path: Path) -> AppServer:
     """The application on this test's database, in this test's data folder; without pages, and its threads are not
     started."""
     from crowdmask.app import create_app
 
-    made = AppServer(create_app(settings, site_folder=tmp_path / "no-pages"))
-    yield made
-    made.database.close()
+    return AppServer(create_app(settings, database=database, site_folder=tmp_path / "no-pages"))
 
 
 @pytest.fixture(autouse=True)

@@ -204,11 +204,11 @@ def test_a_worker_refuses_a_database_of_a_newer_version(database: Database, sett
 
 @on_sqlite
 def test_a_worker_waits_for_a_database_that_is_away_at_the_start(
-    database: Database, settings: Settings
+    database: Database, settings: Settings, database_folder: Path
 ) -> None:
     make_result_table(database)
     job_id = add(database)
-    path = settings.data_dir.parent / "database"
+    path = database_folder / "database"
     away = path.rename(path.with_name("away"))
     with worker(settings) as running:
         eventually(lambda: b"database_away" in running.log.read_bytes(), "the worker has met no database")

@@ -38,6 +38,10 @@ def _fail(_session: Session) -> None:
     raise RuntimeError("the commit failed")
 
 
+def _wait_briefly_on_sqlite(raw: Any, *_: object) -> None:
+    raw.execute("PRAGMA busy_timeout=50")
+
+
 def _wait_briefly(connection: Any, *_: object) -> None:
     connection.execute("SET lock_timeout = 50")
     connection.commit()
@@ -203,22 +207,21 @@ def test_a_database_that_stays_locked_is_503_and_reading_goes_on(server: AppServ
     client = server.sign_in(account(server))
     assert client.get("/api/v1/me").status_code == 200  # the token is noted as seen
     url = sa.make_url(server.database.url)
+    wait_briefly = _wait_briefly_on_sqlite if server.database.is_sqlite else _wait_briefly
+    sa.event.listen(server.database.engine, "checkout", wait_briefly)
     if server.database.is_sqlite:
-        sa.event.listen(
-            server.database.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA busy_timeout=50")
-        )
         with sqlite3.connect(str(url.database), isolation_level=None) as other:
             other.execute("BEGIN IMMEDIATE")
             refused, read = client.patch("/api/v1/me", json={"name": "B"}), client.get("/api/v1/me")
             other.execute("ROLLBACK")
         other.close()
     else:
-        sa.event.listen(server.database.engine, "checkout", _wait_briefly)
         with sa.create_engine(url).connect() as other:
             other.execute(sa.text("select id from account for update"))
             refused, read = client.patch("/api/v1/me", json={"name": "B"}), client.get("/api/v1/me")
             other.rollback()
         other.engine.dispose()
+    sa.event.remove(server.database.engine, "checkout", wait_briefly)
     problem(refused, 503, "database_busy")
     assert int(refused.headers["retry-after"]) >= 1
     assert read.json()["name"] == "Ada"
