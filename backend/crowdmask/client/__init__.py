@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from crowdmask.client.datasets import Datasets
+from crowdmask.client.masks import Masks
 from crowdmask.client.training_views import (
     DatasetPairView,
     EpochView,
@@ -36,6 +37,7 @@ from crowdmask.client.views import (
     EvaluationView,
     ExportPreviewView,
     ExportView,
+    MadeMaskView,
     MaskView,
     MeanView,
     ProjectLabel,
@@ -68,6 +70,7 @@ __all__ = [
     "ExportPreviewView",
     "ExportView",
     "LabelDiceView",
+    "MadeMaskView",
     "MaskView",
     "MeanView",
     "ProjectLabel",
@@ -84,7 +87,7 @@ __all__ = [
 ]
 
 
-class Client(Datasets, Trainings):
+class Client(Masks, Datasets, Trainings):
     """One account at one server; a context manager.
 
     Args:

@@ -92,6 +92,19 @@ class MaskView:
 
 
 @dataclass(frozen=True)
+class MadeMaskView:
+    """A mask of one label. ``kind``: person (submitted work), dataset (made for one, such as a consensus) or training (a
+    prediction); ``by``: whose boxes, or which training."""
+
+    kind: str
+    id: UUID
+    by: str
+    volume_id: UUID
+    volume_name: str
+    label: ProjectLabel
+
+
+@dataclass(frozen=True)
 class ExportPreviewView:
     """What a dataset would hold. ``left_out``: why, by the volume's name; ``dropped_labels``: why, by label; ``problem``:
     why it cannot be split as chosen."""

@@ -139,7 +139,11 @@ class Place:
         admin = self.people["admin"]
         with self.server.database.write() as session:
             export = Export(
-                project_id=self.project.id, version=1, name=name, selection={}, created_by=admin.id
+                project_id=self.project.id,
+                version=1,
+                name=name,
+                selection={"project_labels": {}},
+                created_by=admin.id,
             )
             session.add(export)
             session.flush()

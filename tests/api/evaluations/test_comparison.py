@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from scipy import stats
 from typer.testing import CliRunner
 
 from crowdmask import cli
 from crowdmask.client import Client
+from crowdmask.core import nifti
 from crowdmask.core.errors import NotFound
-from crowdmask.models import Volume
+from crowdmask.models import TrainingScore, Volume
 from tests.api.evaluations.place import Place, blob
 from tests.api.progress.live import serving
 from tests.api.server import problem
@@ -120,8 +122,21 @@ def test_the_python_client_compares_and_keeps_the_report(
         row = client.compare_scores(project_id, "masks", key)[0]
         client.download_report(project_id, tmp_path / "report.html", b=key)
         client.download_scores(project_id, tmp_path / "scores.csv", of=key)
+        with place.server.database.write() as session:
+            predicted = session.scalars(sa.select(TrainingScore)).first()
+            assert predicted is not None
+            predicted.prediction_sha256 = place.store(blob(z=slice(0, 1), x=3))
+        masks = {mask.kind: mask for mask in client.masks(project_id)}
+        for mask in masks.values():
+            client.download_made_mask(mask, tmp_path / f"{mask.kind}.nii.gz")
         with pytest.raises(NotFound):
             client.compare_scores(project_id, "masks", "training:none")
+    assert {kind: (mask.by, mask.label.name) for kind, mask in masks.items()} == {
+        "person": ("ann", "liver"),
+        "training": ("Network", "liver"),
+    }
+    for kind in masks:
+        assert nifti.read_label_map(tmp_path / f"{kind}.nii.gz").voxels.any()
     assert (row.score, row.label, row.pairs, row.a.n) == ("volume_dice", "liver", 6, 6)
     assert row.p == pytest.approx(stats.wilcoxon(CROWD, NETWORK).pvalue)
     assert "Training Network" in (tmp_path / "report.html").read_text(encoding="utf-8")
