@@ -1,109 +1,32 @@
 """Trainings: what can be started, how the steps follow each other, and what is told of them."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from crowdmask import jobs
 from crowdmask.accounts.actor import Actor
-from crowdmask.client import Client, TrainingView
-from crowdmask.core import metrics
 from crowdmask.core.dataset_choice import LabelSource
-from crowdmask.core.errors import Conflict, Corrupt, ErrorCode, InvalidInput, NotAllowed, NotFound
+from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput, NotAllowed, NotFound
 from crowdmask.core.ids import new_id
 from crowdmask.core.lifecycle import JobState
-from crowdmask.core.training import Configuration, TrainingSettings
-from crowdmask.infra.db import Database
+from crowdmask.core.training import TrainingSettings
 from crowdmask.models import (
-    Export,
     Job,
     JobKind,
-    Project,
-    Queue,
     ReferenceMask,
     ReferenceOrigin,
-    Role,
     TrainingScore,
     TrainingStage,
-    Volume,
 )
 from crowdmask.trainings import queries, service
 from crowdmask.trainings.schemas import TrainingAnswer, TrainingState
-from crowdmask.trainings.service import ScoredLabel
 from tests import factories
-from tests.api.progress.live import serving
 from tests.api.server import AppServer
-
-FLAT, FULL = Configuration.FLAT, Configuration.FULLRES
-QUICK = TrainingSettings((FLAT,), epochs=2, iterations=3, small=True)
-
-
-@dataclass(frozen=True)
-class Place:
-    """A project with a researcher, and datasets as a test needs them."""
-
-    database: Database
-    researcher: Actor
-    project: Project
-    test_volume: Volume
-
-    def dataset(self, *, tested: bool = True, **kind: Any) -> UUID:
-        with self.database.write() as session:
-            version = 1 + len(session.scalars(sa.select(Export)).all())
-            test = (self.test_volume,) if tested else ()
-            return factories.add_export(session, self.project, version=version, test=test, **kind).id
-
-    def start(self, export_id: UUID, settings: TrainingSettings = QUICK, actor: Actor | None = None) -> UUID:
-        with self.database.write() as session:
-            return service.start_training(
-                session, actor or self.researcher, export_id=export_id, settings=settings
-            ).id
-
-    def told(self, training_id: UUID) -> TrainingAnswer:
-        with self.database.read() as session:
-            return queries.training_answer(session, self.researcher, training_id=training_id)
-
-    def work(self) -> UUID:
-        """Do the next due step as a worker would; returns its id."""
-        with self.database.write() as session:
-            job = jobs.claim(session, [Queue.TRAIN], owner="worker", lease_s=60)
-            assert job is not None
-            step_id = UUID(job.payload["step_id"])
-            jobs.complete(session, job)
-            service.record_step(session, step_id=step_id)
-            return step_id
-
-    def fail(self) -> None:
-        with self.database.write() as session:
-            job = jobs.claim(session, [Queue.TRAIN], owner="worker", lease_s=60)
-            assert job is not None
-            session.execute(
-                sa.update(Job)
-                .where(Job.id == job.id)
-                .values(state=JobState.DEAD, error_text="It broke.", lease_owner=None, lease_until=None)
-            )
-
-    def jobs(self) -> list[tuple[JobKind, JobState]]:
-        with self.database.read() as session:
-            rows = session.execute(sa.select(Job.kind, Job.state).order_by(Job.created_at, Job.id))
-            return [(kind, state) for kind, state in rows]
-
-
-@pytest.fixture
-def place(database: Database) -> Place:
-    with database.write() as session:
-        admin = factories.add_account(session)
-        project = factories.add_project(session, admin)
-        researcher = factories.add_account(session, name="Researcher")
-        factories.add_member(session, project, researcher, role=Role.RESEARCHER)
-        volume = factories.add_volume(session, project)
-    return Place(database, Actor(researcher.id), project, volume)
+from tests.api.trainings.place import FLAT, FULL, QUICK, Place, scored
 
 
 def _states(training: TrainingAnswer) -> list[str]:
@@ -271,16 +194,6 @@ def test_what_a_step_printed_and_its_epochs_are_told(place: Place) -> None:
     assert told.steps[0].epochs == []
 
 
-def _scored(volume: Volume, dice: Sequence[float]) -> list[ScoredLabel]:
-    found = []
-    for index, share in enumerate(dice, start=1):
-        mask = np.zeros((2, 4, 5), bool)
-        mask.flat[: round(20 * share)] = True
-        scores = metrics.score(mask, np.zeros_like(mask) if share == 0 else mask, (1.0, 1.0, 2.0))
-        found.append(ScoredLabel("test_0", volume.id, index, f"label {index}", scores, 0.002, "ab" * 32))
-    return found
-
-
 def test_scores_of_the_test_set_are_kept_once_and_undefined_ones_are_null(place: Place) -> None:
     training_id = place.start(place.dataset())
     for _ in range(2):
@@ -289,7 +202,7 @@ def test_scores_of_the_test_set_are_kept_once_and_undefined_ones_are_null(place:
                 session,
                 training_id=training_id,
                 configuration=FLAT,
-                scored=_scored(place.test_volume, [0.5, 0]),
+                scored=scored(place.test_volume, [0.5, 0]),
             )
     with place.database.read() as session:
         first, second = session.scalars(sa.select(TrainingScore).order_by(TrainingScore.label_index))
@@ -312,13 +225,11 @@ def test_each_configuration_and_the_ensemble_have_scores_and_the_ensembles_are_t
     for configuration in (FLAT, FULL, None):
         assert place.told(training_id).scored == 0
         with place.database.write() as session:
-            scored = [
+            rows = [
                 replace(one, prediction_sha256=configuration or "ensemble")
-                for one in _scored(place.test_volume, [0.5, 0])
+                for one in scored(place.test_volume, [0.5, 0])
             ]
-            service.record_scores(
-                session, training_id=training_id, configuration=configuration, scored=scored
-            )
+            service.record_scores(session, training_id=training_id, configuration=configuration, scored=rows)
     assert place.told(training_id).scored == 2
     key = f"training:{training_id}"
     with place.database.read() as session:
@@ -367,58 +278,3 @@ def test_a_researcher_starts_watches_stops_and_resumes_through_the_api(server: A
     assert [one["dataset_version"] for one in listed] == [2, 1, 1]
     described = page.get(f"/api/v1/projects/{project.id}/jobs").json()["items"]
     assert "Training: First" in {job["subject"] for job in described}
-
-
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_the_python_client_trains_a_pair_and_follows_it_to_its_scores(server: AppServer) -> None:
-    with server.database.write() as session:
-        person = factories.add_account(session)
-        project = factories.add_project(session, person)
-        volume = factories.add_volume(session, project)
-        pair_id = new_id()
-    place = Place(server.database, Actor(person.id), project, volume)
-    crowd = place.dataset(pair_id=pair_id)
-    place.dataset(pair_id=pair_id, source=LabelSource.REFERENCE)
-    with serving(server) as live, Client(live.address, server.token(person)) as client:
-        (pair,) = client.dataset_pairs(project.id)
-        assert (pair.export_id, pair.differs) == (crowd, "labels")
-        settings = replace(QUICK, folds=(0,))
-        first, second = client.start_training_pair(pair.export_id, pair.other_id, settings)
-        assert client.cancel_training(second.id).state == "cancelled"
-        with pytest.raises(Conflict) as stopped:
-            client.wait_for_training(second.id)
-        assert stopped.value.code is ErrorCode.JOB_CANCELLED
-        states = []
-
-        def work(training: TrainingView) -> None:
-            states.append(training.state)
-            place.work()
-
-        with place.database.write() as session:
-            service.record_scores(
-                session,
-                training_id=first.id,
-                configuration=FLAT,
-                scored=_scored(place.test_volume, [0.5, 0]),
-            )
-        done = client.wait_for_training(first.id, watch=work, every_s=0)
-        assert states == ["queued"] * 3
-        assert [(step.stage, step.configuration, step.fold) for step in done.training.steps] == [
-            ("plan", None, None), ("train", FLAT, 0), ("predict", FLAT, None),
-        ]  # fmt: skip
-        (result,) = done.results
-        assert (result.key, result.labels[0].mean, result.labels[1].mean) == (
-            f"training:{first.id}",
-            1.0,
-            None,
-        )
-        assert [one.key for one in client.score_sets(project.id)] == ["masks", result.key]
-
-        assert client.resume_training(second.id).settings == settings
-        place.fail()
-        with pytest.raises(Corrupt, match="It broke") as failed:
-            client.wait_for_training(second.id)
-        assert failed.value.code is ErrorCode.TRAINING_FAILED
-        third = client.start_training(crowd, name="Third")
-        assert (third.name, third.settings) == ("Third", TrainingSettings())
-        assert client.trainings(project.id)[0].name == "Third"
