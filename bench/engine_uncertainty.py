@@ -1,58 +1,64 @@
 """How well bad slices (Dice below 0.7) are found without knowing the truth, and what an expected Dice is worth.
 
-Crowd boxes on all series of the sample data, several seeds, as drawn and too loose. For each slice with a box its Dice
-against the reference, the three signs of ``core.uncertainty``, and the Dice that a calibration on the other patients expects.
-How well each tells bad slices from good ones is the area under the ROC curve: within a volume (the mean over those with both
-kinds; what somebody sees who looks at the worst slices of a volume first), and over the slices of all volumes together.
-Intervals: a bootstrap within each volume that draws slices of an organ, with all their seeds and boxes at once; neighbouring
-slices are still alike, so they are rather too narrow. Prints its tables, writes ``build/bench/engine_uncertainty.json`` and,
-with ``--plot FILE.svg``, the reliability plot.
+Crowd boxes on the series of the sample data and, with two seeds, on the patients that its nnU-Net sets train on, as drawn
+and too loose (``uncertainty_slices``). Of each slice what is seen of it, and the Dice that a calibration on all other
+patients expects. How well each tells bad slices from good ones is the area under the ROC curve: within a volume (the mean
+over those with both kinds; what somebody sees who looks at the worst slices of a volume first), and over the slices of all
+volumes together. Intervals: a bootstrap within each volume that draws slices of an organ, with all their seeds and boxes at
+once; neighbouring slices are still alike, so they are rather too narrow. Prints its tables, writes
+``build/bench/engine_uncertainty.json`` and, with ``--plot FILE.svg``, the reliability plot.
 
-    python bench/engine_uncertainty.py [--seeds 0 1 2] [--repeats 3] [--cache DIR]
+    python bench/engine_uncertainty.py [--seeds 0 1 2] [--repeats 2] [--slices FILE] [--test]
 """
 
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from conditions import conditions
 from numpy.typing import NDArray
-from series import SERIES, Series, load_series
+from scipy.special import expit
+from series import SERIES, load_cases, load_series
+from uncertainty_slices import ARMS, SIGNS, slices_with_boxes
 
-from crowdmask.core.metrics import volume_dice
-from crowdmask.core.simulate import DEFAULT_JITTER_MM, Annotator, simulate
-from crowdmask.core.tracks import AnnotationDocument
-from crowdmask.core.uncertainty import Calibration, Sign, auc
-from crowdmask_ml.embeddings import EmbeddingCache
+from crowdmask.core.simulate import DEFAULT_JITTER_MM
+from crowdmask.core.uncertainty import Calibration, auc, fit_logistic
 from crowdmask_ml.loading import load_segmenter
 from crowdmask_ml.registry import DEFAULT_MODEL
-from crowdmask_ml.segment import segment_volume
 from crowdmask_ml.segmenter import Segmenter
-from crowdmask_ml.uncertainty import measure_uncertainty
 
 RESULT = Path(__file__).parents[1] / "build" / "bench" / "engine_uncertainty.json"
 BAD = 0.7
 DRAWS = 300
 BINS = 10
-ARMS: Mapping[str, Mapping[str, Any]] = {"as drawn": {}, "5 mm too loose": {"loose_mm": 5.0}}
 EXPECTED = "expected Dice"
-MEASURES = (*map(str, Sign), EXPECTED)
+MEASURES = ("predicted IoU", "entropy", "agreement", EXPECTED)
+EXPECTED_BY = ("iou", "log2_mm2")
+# What else was tried in its place: the signs of one decoding, all, without one, and with one that needs more than that.
+VARIANTS: Mapping[str, Sequence[str]] = {
+    "six signs": SIGNS,
+    **{f"no {left_out}": [sign for sign in SIGNS if sign != left_out] for left_out in SIGNS},
+    "+ neighbours": (*SIGNS, "neighbours"),
+    "+ contrast": (*SIGNS, "contrast"),
+}
+Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, eq=False)
 class Slices:
     """Slices with a box, all arrays ``(n,)``."""
 
+    part: NDArray[np.str_]  # "series"; of the nnU-Net sets "Tr" or "Ts"
     series: NDArray[np.str_]
     patient: NDArray[np.str_]
     place: NDArray[np.str_]  # which slice of which organ
     arm: NDArray[np.str_]
     dice: NDArray[np.float64]
-    area_mm2: NDArray[np.float64]
+    signs: Mapping[str, NDArray[np.float64]]  # NaN where an empty mask has none
     measures: Mapping[str, NDArray[np.float64]]  # high = sure
 
     @property
@@ -63,154 +69,177 @@ class Slices:
 def measure(
     *,
     seeds: Sequence[int] = (0, 1, 2),
-    repeats: int = 3,
-    cache: Path | None = None,
-    names: Sequence[str] = SERIES,
+    repeats: int = 2,
+    test: bool = False,
+    kept: Path | None = None,
 ) -> dict[str, Any]:
-    """Everything that the tables say, as JSON."""
+    """Everything that the tables say, as JSON.
+
+    Args:
+        seeds: of the boxes; patients of the nnU-Net sets get the first two.
+        repeats: jittered decodings on the series; with fewer than two there is no agreement.
+        test: whether the patients that the nnU-Net sets test on are looked at. No calibration sees them.
+        kept: file of the slices: read when it is there, else written.
+    """
     segmenter = load_segmenter(DEFAULT_MODEL)
-    rows: list[dict[str, Any]] = []
-    for name in names:
-        series = load_series(name)
-        for arm in ARMS:
-            for seed in seeds:
-                rows += _rows(series, arm, seed, segmenter, repeats, cache)
-        print(f"{name}: {sum(row['series'] == name for row in rows)} slices", flush=True)
+    if kept is not None and kept.is_file():
+        rows: Rows = json.loads(kept.read_text(encoding="utf-8"))
+    else:
+        rows = _rows(segmenter, seeds, repeats, test)
+        if kept is not None:
+            kept.write_text(json.dumps(rows), encoding="utf-8")
     slices = _slices(rows)
+    of_series = slices.part == "series"
+    groups = {
+        **{arm: of_series & (slices.arm == arm) for arm in ARMS},
+        "all": of_series,
+        "all but the MR": of_series & (slices.series != "abdomen_mr"),
+        "nnU-Net train": slices.part == "Tr",
+        "nnU-Net test": slices.part == "Ts",
+    }
     return {
         "conditions": conditions("numpy", "torch", "openvino"),
         "model": segmenter.name,
         "runtime": segmenter.runtime,
-        "series": list(names),
+        "series": list(SERIES),
         "seeds": list(seeds),
         "repeats": repeats,
         "jitter_mm": DEFAULT_JITTER_MM,
-        "finding": {
-            "all": _finding(slices, np.ones(len(slices.dice), dtype=bool)),
-            **{arm: _finding(slices, slices.arm == arm) for arm in ARMS},
-        },
-        "reliability": _reliability(slices),
-        "calibration": {segmenter.model_hash: _calibration(slices, segmenter, names, seeds).to_json()},
+        "finding": {name: _finding(slices, which) for name, which in groups.items() if which.any()},
+        "reliability": {name: _reliability(slices, which) for name, which in groups.items() if which.any()},
+        "calibration": {segmenter.model_hash: _calibration(slices, segmenter, seeds).to_json()},
     }
 
 
-def _rows(
-    series: Series, arm: str, seed: int, segmenter: Segmenter, repeats: int, cache: Path | None
-) -> list[dict[str, Any]]:
-    documents: dict[int, AnnotationDocument] = {
-        label: simulate(
-            series.labels == label,
-            annotator=Annotator.CROWD,
-            grid=series.grid,
-            rng=np.random.default_rng([seed, label]),
-            **ARMS[arm],
-        )
-        for label in series.organs
-    }
-    kept = None if cache is None else EmbeddingCache(cache)
-    with series.pack() as (pack, window):
-        made = segment_volume(pack, documents, segmenter, window=window, cache=kept)
-        found = measure_uncertainty(
-            pack,
-            documents,
-            segmenter,
-            window=window,
-            spacing=series.grid.spacing,
-            rng=np.random.default_rng([seed, 1000]),
-            repeats=repeats,
-            cache=kept,
-        )
-    return [
-        {
-            "series": series.name,
-            # One person was scanned three ways.
-            "patient": "sarcoma" if series.name.startswith("sarcoma") else series.name,
-            "place": f"{series.name} {series.organs[entry.label]} {entry.slice}",
-            "arm": arm,
-            "dice": volume_dice(
-                made.mask[entry.slice][np.newaxis] == entry.label,
-                series.labels[entry.slice][np.newaxis] == entry.label,
-            ),
-            "area_mm2": entry.area_mm2,
-            "predicted_iou": entry.predicted_iou,
-            "entropy": -entry.entropy if entry.voxels else -np.inf,
-            "agreement": entry.agreement,
-        }
-        for entry in found.slices
-    ]
+def _rows(segmenter: Segmenter, seeds: Sequence[int], repeats: int, test: bool) -> Rows:
+    volumes = {"series": map(load_series, SERIES), "Tr": load_cases("Tr")}
+    if test:
+        volumes["Ts"] = load_cases("Ts")
+    rows: Rows = []
+    for part, of_part in volumes.items():
+        for series in of_part:
+            found = slices_with_boxes(
+                series,
+                segmenter,
+                seeds=seeds if part == "series" else seeds[:2],
+                repeats=repeats if part == "series" else 0,
+            )
+            rows += [{"part": part, **row} for row in found]
+            print(f"{series.name}: {len(found)} slices", flush=True)
+    return rows
 
 
-def _slices(rows: list[dict[str, Any]]) -> Slices:
+def _slices(rows: Rows) -> Slices:
     def column(name: str) -> NDArray[Any]:
         return np.array([row[name] for row in rows])
 
-    # A box on a slice without reference, and no mask: nothing is wrong there.
-    dice = np.nan_to_num(column("dice"), nan=1.0)
-    patient, iou, area_mm2 = column("patient"), column("predicted_iou"), column("area_mm2")
-    measures = {
-        str(sign): column(sign)
-        for sign in Sign
-        if np.isfinite(column("agreement")).all() or sign != "agreement"
+    empty = np.array([row["signs"] is None for row in rows])
+    signs = {
+        name: np.array([np.nan if row["signs"] is None else row["signs"][name] for row in rows])
+        for name in SIGNS
     }
-    expected = np.empty(len(rows))
-    for held_out in np.unique(patient):
-        inside = patient == held_out
-        if inside.all():
-            raise SystemExit("A calibration is judged on other patients than its own: give series of two.")
-        fitted = Calibration.fit(iou[~inside], area_mm2[~inside], dice[~inside])
-        expected[inside] = [
-            fitted.expected_dice(score, area)
-            for score, area in zip(iou[inside], area_mm2[inside], strict=True)
-        ]
-    measures[EXPECTED] = expected
-    return Slices(column("series"), patient, column("place"), column("arm"), dice, area_mm2, measures)
+    signs |= {name: column(name) for name in EXPECTED_BY}
+    signs |= {name: np.where(empty, np.nan, column(name)) for name in ("neighbours", "contrast")}
+    # Of a slice alone there are no neighbours: as the others are.
+    signs["neighbours"] = np.where(
+        np.isnan(signs["neighbours"]) & ~empty, np.nanmean(signs["neighbours"]), signs["neighbours"]
+    )
+    slices = Slices(
+        *map(column, ("part", "series", "patient", "place", "arm", "dice")), signs=signs, measures={}
+    )
+    known = slices.part != "Ts"
+    of_series = slices.part == "series"
+    measures = {
+        "predicted IoU": column("iou"),
+        "entropy": np.nan_to_num(-column("entropy_per_voxel"), nan=-np.inf),
+        "agreement": column("agreement"),
+        EXPECTED: _left_out(slices, EXPECTED_BY, known),
+        **{name: _left_out(slices, signs, known) for name, signs in VARIANTS.items()},
+        # Fitted on few patients, as the expected Dice was at first.
+        "few patients": _left_out(slices, EXPECTED_BY, of_series),
+        "six signs, few": _left_out(slices, SIGNS, of_series),
+    }
+    # No measure, but a limit: what a few references in each volume would add.
+    for name in ("predicted IoU", EXPECTED):
+        measures[f"{name}, shifted"] = _shifted(measures[name], slices)
+    return replace(slices, measures=measures)
 
 
-def _calibration(
-    slices: Slices, segmenter: Segmenter, names: Sequence[str], seeds: Sequence[int]
-) -> Calibration:
+def _shifted(measure: NDArray[np.float64], slices: Slices) -> NDArray[np.float64]:
+    """The measure with the mean that the actual Dice has in each volume."""
+    shifted = measure.copy()
+    for name in np.unique(slices.series):
+        members = slices.series == name
+        shifted[members] += slices.dice[members].mean() - measure[members].mean()
+    return shifted
+
+
+def _left_out(slices: Slices, names: Sequence[str], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The Dice that a calibration on the ``known`` slices of all other patients expects; 0 where a mask is empty and has no such signs."""
+    expected = np.zeros(len(slices.dice))
+    columns = np.stack([slices.signs[name] for name in names], axis=1)
+    seen = ~np.isnan(columns[:, 0])
+    for patient in np.unique(slices.patient):
+        judged = seen & (slices.patient == patient)
+        others = seen & known & (slices.patient != patient)
+        intercept, weights = fit_logistic(columns[others], slices.dice[others])
+        expected[judged] = expit(intercept + columns[judged] @ weights)
+    return expected
+
+
+def _calibration(slices: Slices, segmenter: Segmenter, seeds: Sequence[int]) -> Calibration:
+    known = slices.part != "Ts"
+    provenance = {
+        "model": segmenter.name,
+        "mask_rule": str(segmenter.mask_rule),
+        "series": [str(name) for name in dict.fromkeys(slices.series[known])],
+        "boxes": f"crowd, jitter {DEFAULT_JITTER_MM} mm; {', '.join(ARMS)}",
+        "seeds": list(seeds),
+        "slices": int(known.sum()),
+        "command": "python bench/engine_uncertainty.py --calibration FILE",
+    }
     return Calibration.fit(
-        slices.measures[Sign.PREDICTED_IOU],
-        slices.area_mm2,
-        slices.dice,
-        provenance={
-            "model": segmenter.name,
-            "mask_rule": str(segmenter.mask_rule),
-            "series": list(names),
-            "boxes": f"crowd, jitter {DEFAULT_JITTER_MM} mm; {', '.join(ARMS)}",
-            "seeds": list(seeds),
-            "slices": len(slices.dice),
-            "command": "python bench/engine_uncertainty.py --calibration FILE",
-        },
+        slices.signs["iou"][known],
+        np.exp2(slices.signs["log2_mm2"][known]),
+        slices.dice[known],
+        provenance=provenance,
     )
 
 
 def _finding(slices: Slices, which: NDArray[np.bool_]) -> dict[str, Any]:
-    """The AUC of each measure on these slices, within volumes and over all, each with its 95 % interval."""
+    """The AUC of each measure on these slices, within volumes and over all; of ``MEASURES`` with 95 % intervals."""
     rng = np.random.default_rng(0)
     chosen = np.flatnonzero(which)
     draws = [_draw(slices, chosen, rng) for _ in range(DRAWS)]
-    measures = {}
+    measures: dict[str, dict[str, Any]] = {}
     for name, values in slices.measures.items():
+        if np.isnan(values[chosen]).any():  # not measured on these
+            continue
         by_series = _by_series(slices, values, chosen)
         measures[name] = {
-            "within": float(np.mean(list(by_series.values()))),
-            "within_interval": _interval(
-                [float(np.mean(list(_by_series(slices, values, drawn).values()))) for drawn in draws]
-            ),
+            "within": _mean(by_series),
             "over_all": auc(values[chosen], slices.is_bad[chosen]),
-            "over_all_interval": _interval([auc(values[drawn], slices.is_bad[drawn]) for drawn in draws]),
             "by_series": by_series,
         }
+        if name in MEASURES:
+            measures[name] |= {
+                "within_interval": _interval([_mean(_by_series(slices, values, one)) for one in draws]),
+                "over_all_interval": _interval([auc(values[one], slices.is_bad[one]) for one in draws]),
+            }
     bad = slices.is_bad[chosen]
     return {
         "slices": len(chosen),
         "bad": int(bad.sum()),
         "bad_by_series": {
-            str(name): int(bad[slices.series[chosen] == name].sum()) for name in np.unique(slices.series)
+            str(name): int(bad[slices.series[chosen] == name].sum())
+            for name in np.unique(slices.series[chosen])
         },
         "measures": measures,
     }
+
+
+def _mean(by_series: Mapping[str, float]) -> float:
+    return float(np.mean(list(by_series.values()))) if by_series else float("nan")
 
 
 def _draw(slices: Slices, chosen: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -238,16 +267,16 @@ def _interval(values: list[float]) -> list[float]:
     return [float(low), float(high)]
 
 
-def _reliability(slices: Slices) -> dict[str, Any]:
-    """Expected against actual Dice by tenths of the slices."""
-    expected = slices.measures[EXPECTED]
+def _reliability(slices: Slices, which: NDArray[np.bool_]) -> dict[str, Any]:
+    """Expected against actual Dice by tenths of these slices."""
+    expected, dice = slices.measures[EXPECTED][which], slices.dice[which]
     bins = [
         {
             "slices": len(members),
             "expected": float(expected[members].mean()),
-            "actual": float(slices.dice[members].mean()),
-            "actual_low": float(np.percentile(slices.dice[members], 25)),
-            "actual_high": float(np.percentile(slices.dice[members], 75)),
+            "actual": float(dice[members].mean()),
+            "actual_low": float(np.percentile(dice[members], 25)),
+            "actual_high": float(np.percentile(dice[members], 75)),
         }
         for members in np.array_split(np.argsort(expected, kind="stable"), BINS)
     ]
@@ -255,7 +284,7 @@ def _reliability(slices: Slices) -> dict[str, Any]:
     return {
         "bins": bins,
         "mean_gap": sum(gaps) / len(expected),
-        "mean_absolute_error": float(np.abs(expected - slices.dice).mean()),
+        "mean_absolute_error": float(np.abs(expected - dice).mean()),
     }
 
 
@@ -265,36 +294,35 @@ def table(result: Mapping[str, Any]) -> str:
         f"Finding slices with Dice < {BAD}: {result['model']} ({result['runtime']}), "
         f"series {', '.join(result['series'])}, seeds {', '.join(map(str, result['seeds']))}, "
         f"jitter {result['jitter_mm']} mm, {result['repeats']} repeats",
-        f"{'boxes':16}{'slices':>7}{'bad':>5}  {'measure':15}{'AUC within a volume':>24}{'over all':>24}",
+        f"{'slices':16}{'count':>7}{'bad':>6}  {'measure':24}{'AUC within a volume':>24}{'over all':>24}",
     ]
-    for arm, found in result["finding"].items():
+    for group, found in result["finding"].items():
         for name, one in found["measures"].items():
             lines.append(
-                f"{arm:16}{found['slices']:7}{found['bad']:5}  {name:15}"
-                f"{_shown(one['within'], one['within_interval']):>24}"
-                f"{_shown(one['over_all'], one['over_all_interval']):>24}"
+                f"{group:16}{found['slices']:7}{found['bad']:6}  {name:24}"
+                f"{_shown(one, 'within'):>24}{_shown(one, 'over_all'):>24}"
             )
     whole = result["finding"]["all"]
-    lines.append(f"{'series':20}{'bad':>5}" + "".join(f"{name:>16}" for name in whole["measures"]))
+    shown = [name for name in MEASURES if name in whole["measures"]]
+    lines.append(f"{'series':20}{'bad':>5}" + "".join(f"{name:>16}" for name in shown))
     for series, bad in whole["bad_by_series"].items():
-        cells = (one["by_series"].get(series) for one in whole["measures"].values())
+        cells = (whole["measures"][name]["by_series"].get(series) for name in shown)
         lines.append(
             f"{series:20}{bad:5}" + "".join(f"{'-' if cell is None else f'{cell:.3f}':>16}" for cell in cells)
         )
-    reliability = result["reliability"]
-    lines.append("Expected Dice, calibrated on the other patients, against the actual Dice, by tenths:")
+    lines.append("Expected Dice, calibrated on the other patients, against the actual Dice:")
     lines.extend(
-        f"  expected {one['expected']:.3f}  actual {one['actual']:.3f}  n {one['slices']}"
-        for one in reliability["bins"]
-    )
-    lines.append(
-        f"  mean gap {reliability['mean_gap']:.3f}, mean error of one slice {reliability['mean_absolute_error']:.3f}"
+        f"  {group:16} mean gap of tenths {one['mean_gap']:.3f}, mean error of one slice {one['mean_absolute_error']:.3f}"
+        for group, one in result["reliability"].items()
     )
     return "\n".join(lines)
 
 
-def _shown(value: float, interval: Sequence[float]) -> str:
-    return f"{value:.3f} ({interval[0]:.3f}-{interval[1]:.3f})"
+def _shown(one: Mapping[str, Any], name: str) -> str:
+    if f"{name}_interval" not in one:
+        return f"{one[name]:.3f}{'':14}"
+    low, high = one[f"{name}_interval"]
+    return f"{one[name]:.3f} ({low:.3f}-{high:.3f})"
 
 
 def plot(result: Mapping[str, Any]) -> str:
@@ -319,7 +347,7 @@ def plot(result: Mapping[str, Any]) -> str:
         parts.append(f'<text x="{left - 8:g}" y="{y + 4:g}" text-anchor="end">{tick:g}</text>')
     (x0, y0), (x1, y1) = at(0, 0), at(1, 1)
     parts.append(f'<path d="M{x0:g} {y0:g}L{x1:g} {y1:g}" stroke="#777" stroke-dasharray="4"/>')
-    for one in result["reliability"]["bins"]:
+    for one in result["reliability"]["all"]["bins"]:
         x, y = at(one["expected"], one["actual"])
         (_, low), (_, high) = at(0, one["actual_low"]), at(0, one["actual_high"])
         parts.append(f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="#0072B2" stroke-width="2"/>')
@@ -336,16 +364,16 @@ def plot(result: Mapping[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--repeats", type=int, default=3, help="jittered decodings; 0 leaves out agreement")
-    parser.add_argument("--series", nargs="+", choices=SERIES, default=SERIES)
-    parser.add_argument("--cache", type=Path, help="folder that keeps embeddings")
+    parser.add_argument("--repeats", type=int, default=2, help="jittered decodings; 0 leaves out agreement")
+    parser.add_argument("--test", action="store_true", help="look at the patients kept for a test, too")
+    parser.add_argument("--slices", type=Path, help="JSON of the slices: read when it is there, else written")
     parser.add_argument("--plot", type=Path, help="SVG to write")
     parser.add_argument(
         "--calibration", type=Path, help="JSON to write: what crowdmask_ml expects of this model"
     )
     arguments = parser.parse_args()
     result = measure(
-        seeds=arguments.seeds, repeats=arguments.repeats, cache=arguments.cache, names=arguments.series
+        seeds=arguments.seeds, repeats=arguments.repeats, test=arguments.test, kept=arguments.slices
     )
     print(table(result))
     RESULT.parent.mkdir(parents=True, exist_ok=True)

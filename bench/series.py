@@ -4,7 +4,8 @@ The folder is found through ``CROWDMASK_SAMPLE_DATA`` (default: ``shared/data`` 
 abdomens are the output of a model (TotalSegmentator), those of the sarcoma were drawn by an expert; both are a
 *reference*. Attribution: abdomen CT and MR from TotalSegmentator's test fixtures (Wasserthal et al., Radiology: AI 2023,
 doi:10.1148/ryai.230024, Apache-2.0); sarcoma from TCIA Soft-tissue-Sarcoma (Vallieres et al. 2015,
-doi:10.7937/K9/TCIA.2015.7GO2GSKS, CC BY 3.0).
+doi:10.7937/K9/TCIA.2015.7GO2GSKS, CC BY 3.0); hippocampus from the Medical Segmentation Decathlon (Antonelli et al. 2022,
+doi:10.1038/s41467-022-30695-9, CC BY-SA 4.0).
 """
 
 import os
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.core.metrics import labels_present
-from crowdmask.core.nifti import read_label_map, read_volume
+from crowdmask.core.nifti import Image, read_label_map, read_volume
 from crowdmask.core.slicepack import SlicePack, write_pack
 from crowdmask.core.volume import Grid, check_same_grid
 from crowdmask.core.windowing import Window, default_window
@@ -41,6 +42,7 @@ class Series:
         labels: ``(z, y, x)`` label map on the same grid.
         grid: of both.
         organs: name of each label that the reference holds, by integer.
+        patient: who was scanned: series of one patient are not independent.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Series:
     labels: NDArray[Any]
     grid: Grid
     organs: Mapping[int, str]
+    patient: str
 
     @contextmanager
     def pack(self) -> Iterator[tuple[SlicePack, Window]]:
@@ -73,6 +76,7 @@ _FILES = {
     "sarcoma_mr": ("sarcoma_001/MR_T1_image.nii.gz", "sarcoma_001/MR_T1_mask.nii.gz", TUMOUR),
 }
 SERIES = tuple(_FILES)
+_SETS = {"Dataset904_HippoMini": {1: "anterior", 2: "posterior"}, "Dataset905_STSMini": TUMOUR}
 
 
 def sample_data() -> Path:
@@ -85,6 +89,7 @@ def sample_data() -> Path:
 
 def load_series(name: str) -> Series:
     """One of ``SERIES``."""
+    patient = "sarcoma" if name.startswith("sarcoma") else name
     image_name, labels_name, names = _FILES[name]
     folder = sample_data()
     if image_name.endswith(".zip"):
@@ -92,10 +97,23 @@ def load_series(name: str) -> Series:
             image = read_volume(_dicom_as_nifti(folder / image_name, Path(temporary)))
     else:
         image = read_volume(folder / image_name)
-    reference = read_label_map(folder / labels_name)
-    check_same_grid(image.grid, reference.grid, image_name=image_name, label_name=labels_name)
+    return _series(name, patient, image, folder / labels_name, names)
+
+
+def load_cases(part: str) -> Iterator[Series]:
+    """Hippocampus MR and sarcoma CT crops, drawn by experts: those that the nnU-Net sets train on (``Tr``), or test (``Ts``)."""
+    for name, names in _SETS.items():
+        for path in sorted((sample_data() / "nnunet" / name / f"images{part}").glob("*_0000.nii.gz")):
+            case = path.name.removesuffix("_0000.nii.gz")
+            labels = path.parents[1] / f"labels{part}" / f"{case}.nii.gz"
+            yield _series(case, case, read_volume(path), labels, names)
+
+
+def _series(name: str, patient: str, image: Image, labels: Path, names: Mapping[int, str]) -> Series:
+    reference = read_label_map(labels)
+    check_same_grid(image.grid, reference.grid, image_name=name, label_name=str(labels))
     organs = {label: names[label] for label in sorted(labels_present(reference.voxels))}
-    return Series(name, image.voxels, reference.voxels.astype(np.uint8), image.grid, organs)
+    return Series(name, image.voxels, reference.voxels.astype(np.uint8), image.grid, organs, patient)
 
 
 def _dicom_as_nifti(archive: Path, folder: Path) -> Path:

@@ -113,24 +113,10 @@ class Calibration:
         *,
         provenance: Mapping[str, Any] | None = None,
     ) -> Self:
-        """The weights under which the Dice, taken as a share, is most likely; slightly drawn towards 0, so that few or
-        equal slices give a flat answer and not an extreme one. Arrays ``(n,)``, of the same slices, n > 0, without NaN.
-        """
-        signs = np.stack([predicted_iou, np.log2(area_mm2)], axis=1)
-        centre = signs.mean(axis=0)
-        scale = np.maximum(signs.std(axis=0), _SMALLEST_SCALE)
-        rows = np.column_stack([np.ones(len(signs)), (signs - centre) / scale])
-
-        def loss(weights: Floats) -> tuple[float, Floats]:
-            logits = rows @ weights
-            drawn = np.array([0.0, weights[1], weights[2]])
-            value = np.logaddexp(0, logits).sum() - dice @ logits + _PRIOR * (drawn**2).sum()
-            return float(value), rows.T @ (expit(logits) - dice) + 2 * _PRIOR * drawn
-
-        found = minimize(loss, np.zeros(3), jac=True, method="L-BFGS-B").x
-        weights = found[1:] / scale
+        """By `fit_logistic`. Arrays ``(n,)``, of the same slices, n > 0, without NaN."""
+        intercept, weights = fit_logistic(np.stack([predicted_iou, np.log2(area_mm2)], axis=1), dice)
         return cls(
-            intercept=round(float(found[0] - weights @ centre), 4),
+            intercept=round(intercept, 4),
             predicted_iou=round(float(weights[0]), 4),
             log2_mm2=round(float(weights[1]), 4),
             provenance=dict(provenance or {}),
@@ -150,6 +136,26 @@ class Calibration:
         return cls(
             document["intercept"], document["predicted_iou"], document["log2_mm2"], document["provenance"]
         )
+
+
+def fit_logistic(signs: Floats, share: Floats) -> tuple[float, Floats]:
+    """The intercept and the weights ``(k,)`` of signs ``(n, k)`` under which shares ``(n,)``, 0..1, are most likely.
+
+    Slightly drawn towards 0, so that few or equal rows give a flat answer and not an extreme one. n > 0, without NaN.
+    """
+    centre = signs.mean(axis=0)
+    scale = np.maximum(signs.std(axis=0), _SMALLEST_SCALE)
+    rows = np.column_stack([np.ones(len(signs)), (signs - centre) / scale])
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        logits = rows @ weights
+        drawn = np.concatenate([[0.0], weights[1:]])
+        value = np.logaddexp(0, logits).sum() - share @ logits + _PRIOR * (drawn**2).sum()
+        return float(value), rows.T @ (expit(logits) - share) + 2 * _PRIOR * drawn
+
+    found = minimize(loss, np.zeros(rows.shape[1]), jac=True, method="L-BFGS-B").x
+    weights = found[1:] / scale
+    return float(found[0] - weights @ centre), weights
 
 
 def auc(scores: Floats, is_bad: NDArray[np.bool_]) -> float:
