@@ -131,9 +131,11 @@ def write_when_masks_are_made(session: Session, mask: DerivedMask) -> None:
 
 
 def selection_with_masks(session: Session, export_id: UUID) -> Selection:
-    """What an export is made of, with the masks that were made for it."""
+    """What an export is made of, with the masks that were made for it; once its folder stood, with those that are in it."""
     selection = Selection.from_json(session.get_one(Export, export_id).selection)
-    made = made_masks(session, selection.derived_keys())
+    made = made_masks(
+        session, {mask.derived_key for mask in selection.masks() if mask.derived_key and not mask.mask_sha256}
+    )
     cases = []
     for case in selection.cases:
         masks = [
@@ -142,7 +144,7 @@ def selection_with_masks(session: Session, export_id: UUID) -> Selection:
                 mask_sha256=made[mask.derived_key].mask_sha256,
                 provenance=made[mask.derived_key].provenance,
             )
-            if mask.derived_key is not None
+            if mask.derived_key is not None and mask.mask_sha256 is None
             else mask
             for mask in case.masks
         ]
@@ -150,9 +152,15 @@ def selection_with_masks(session: Session, export_id: UUID) -> Selection:
     return replace(selection, cases=tuple(cases))
 
 
-def record_folder(session: Session, *, export_id: UUID, manifest_sha256: str) -> None:
-    """The worker wrote the folder. A frozen export never changes: running twice gives the same manifest."""
-    session.get_one(Export, export_id).manifest_sha256 = manifest_sha256
+def record_folder(session: Session, *, export_id: UUID, selection: Selection, manifest_sha256: str) -> None:
+    """The worker wrote the folder. A frozen export never changes: running twice gives the same manifest, also when a mask
+    that was made for it has been made anew and differently in between.
+
+    Args:
+        selection: with the masks that the folder holds.
+    """
+    export = session.get_one(Export, export_id)
+    export.selection, export.manifest_sha256 = selection.to_json(), manifest_sha256
 
 
 def _timed(session: Session, cases: Sequence[SelectedCase]) -> tuple[SelectedCase, ...]:

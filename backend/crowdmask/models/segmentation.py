@@ -49,7 +49,7 @@ class DerivedMask(Base):
     """A mask that a dataset asked for and no submission made: of several people's boxes, of unfinished work, completed, or
     by another model.
 
-    ``key`` is the hash of all that it depends on, so that the same wish again finds the same row. ``inputs``: the
+    ``key`` is the hash of what is asked for, so that the same wish again finds the same row. ``inputs``: the
     annotations and their revisions, ``[[annotation id, revision], ...]``; ``rule``: how one set of boxes is made of them.
     ``mask_sha256``, ``provenance`` and ``seconds`` are null until its job has made it; ``uncertainty_sha256`` as of a
     `Segmentation`.

@@ -46,7 +46,8 @@ class Wish:
     model: str
 
     def key(self, project: Project, volume: Volume) -> str:
-        """The hash of all that the mask depends on."""
+        """The hash of what is asked for. How it was made (weights, runtime, rules of completion) says the mask's provenance: a
+        mask that is there is taken, whichever version made it."""
         depends_on = {
             "pack": volume.pack_sha256,
             "window": window_of(project, volume).to_json(),

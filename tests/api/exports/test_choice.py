@@ -15,10 +15,11 @@ from crowdmask.core.geometry import Box
 from crowdmask.core.lifecycle import AnnotationState
 from crowdmask.core.nnunet import check_dataset
 from crowdmask.core.nnunet_layout import Split
-from crowdmask.exports import queries
+from crowdmask.exports import queries, service
 from crowdmask.exports.selection import Selection
 from crowdmask.models import (
     Annotation,
+    DerivedMask,
 )
 from tests.api.exports.chosen import Place, labels_of, whole
 
@@ -116,6 +117,19 @@ def test_a_median_of_several_people_is_made_before_the_folder_is_written(place: 
     place.export(source=LabelSource.MEDIAN)  # the same mask again
     assert place.make_masks() == 0
     assert place.writing_jobs() == 2
+
+
+def test_a_written_dataset_keeps_its_masks_when_they_are_made_anew_and_differently(place: Place) -> None:
+    volume = whole(place, "a")
+    place.work(volume, 1, by=1, box=Box(2, 2, 9, 7))
+    export, other = (place.export(source=LabelSource.MEDIAN) for _ in range(2))
+    place.make_masks()
+    written = place.selection(export)
+    with place.database.write() as session:
+        service.record_folder(session, export_id=export.id, selection=written, manifest_sha256="ab" * 32)
+        session.execute(sa.update(DerivedMask).values(mask_sha256="cd" * 32, provenance={}))
+    assert place.selection(export) == written
+    assert place.selection(other).cases[0].masks[0].mask_sha256 == "cd" * 32
 
 
 def test_another_model_makes_its_own_masks_of_submitted_work(place: Place) -> None:

@@ -39,6 +39,8 @@ def handle(context: JobContext) -> Effect:
     )
 
     def record(session: Session) -> None:
-        service.record_folder(session, export_id=export_id, manifest_sha256=manifest_sha256)
+        service.record_folder(
+            session, export_id=export_id, selection=selection, manifest_sha256=manifest_sha256
+        )
 
     return record

@@ -121,7 +121,8 @@ function NoMap({ projectId, jobId }: { projectId: string; jobId: string | null }
       <p>
         <Trans>
           This mask was made by an earlier version, which kept no map of where the model was undecided. It has
-          to be made again; the mask itself stays the same as long as the model does.
+          to be made again; the mask itself stays the same as long as the model and the rules of completion
+          do.
         </Trans>
       </p>
       {again.isSuccess ? (
