@@ -150,7 +150,7 @@ def add_reference(
         assert received.refusal is not None  # one of the two is set
         raise received.refusal
     check_same_grid(
-        grid_of(volume), received.accepted.grid, image_name=volume.name, label_name="the reference"
+        grid_of(volume), received.accepted.grid, image_name=volume.name, label_name="The reference"
     )
     known = {label.index for label in label_set(session, volume.project_id).labels}
     foreign = sorted(set(received.accepted.label_values) - known)

@@ -92,7 +92,7 @@ function Navigation({ me }: { me: Schema<"MeAnswer"> }) {
         </Link>
         {seesAdmin ? (
           <Link to="/admin">
-            <Trans>Admin</Trans>
+            <Trans>Projects</Trans>
           </Link>
         ) : null}
       </nav>

@@ -68,14 +68,9 @@ export function ReferenceDialog({
           <p>
             <Trans>
               A NIfTI mask on the same grid. Its numbers are those of the organs here: 1 is the first organ, 0
-              is the background.
+              is the background. It stays with the scan: look twice at the file and at who made it.
             </Trans>
           </p>
-          {volume.reference !== null ? (
-            <p className="cm-note">
-              <Trans>This scan has a reference already; the new one takes its place.</Trans>
-            </p>
-          ) : null}
           <FileInput
             label={t`Reference file`}
             placeholder={t`Choose a file (.nii, .nii.gz)`}
