@@ -9,6 +9,7 @@ import { Dialog } from "./dialog";
 import { Field } from "./field";
 import { Menu } from "./menu";
 import { ProgressBar } from "./progress-bar";
+import { SecretLink } from "./secret-link";
 import { ToastProvider, useToasts } from "./toast";
 
 function show(children: ReactNode) {
@@ -107,4 +108,14 @@ test("progress has a name and numbers", () => {
   show(<ProgressBar label="Your work" value={12} max={40} valueText="12 of 40 slices" />);
   const bar = screen.getByRole("progressbar", { name: "Your work" });
   expect(bar.getAttribute("aria-valuetext")).toBe("12 of 40 slices");
+});
+
+test("a link is a picture for phones, unless it leads nowhere but to this computer", () => {
+  const { unmount } = show(<SecretLink url="https://crowd.example.org/join#x" label="Invitation link" />);
+  expect(screen.getByRole("img", { name: /phone's camera/ })).toBeTruthy();
+  expect(screen.queryByText(/on this computer only/)).toBeNull();
+  unmount();
+  show(<SecretLink url="http://localhost:8000/join#x" label="Invitation link" />);
+  expect(screen.queryByRole("img")).toBeNull();
+  expect(screen.getByText(/on this computer only/)).toBeTruthy();
 });
