@@ -172,7 +172,7 @@ def _open_review(study: Study, open_page: "OpenPage", *, webgl2: bool) -> "Page"
     if not webgl2:
         page.add_init_script(NO_WEBGL2)
     page.goto(f"{study.url}/admin/projects/{study.project_id}/masks")
-    page.get_by_role("link", name="Look at the mask of liver in CT 1 by Ada in 3D").click()
+    page.get_by_role("link", name="Look at it in 3D: liver in CT 1 by Ada").click()
     expect(page.get_by_role("heading", name="Review in 3D")).to_be_visible()
     return page
 

@@ -172,7 +172,7 @@ function MaskRow({
           to="/admin/projects/$projectId/review"
           params={{ projectId }}
           search={{ volume: mask.volume_id, label: mask.label_index, mask: made.id }}
-          aria-label={t`Look at the mask of ${mask.label_name} in ${mask.volume_name} by ${by} in 3D`}
+          aria-label={t`Look at it in 3D: ${mask.label_name} in ${mask.volume_name} by ${by}`}
         >
           <Trans>Look at it in 3D</Trans>
         </Link>{" "}
