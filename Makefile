@@ -51,19 +51,21 @@ client: $(VENV)/.ready-run frontend/node_modules/.ready ## describe the API anew
 	mv frontend/openapi.json.new frontend/openapi.json
 	$(NPM) run api 1>&2
 
-# Cheap and telling first: the first failing step ends the run. Files of tests run two at a time; a model then gets
-# one thread, since two processes that each want all cores take longer than one after the other.
+# Cheap and telling first: the first failing step ends the run. A model gets one thread: processes that each want all cores
+# take longer than one after the other. What takes long goes file by file, three at a time on two cores, since each waits
+# now and then, for a lease or a page; in the order given, the longest first, so that all end together.
 test: $(VENV)/.ready-dev ## lint, then every test; ends with "tests: N s"
 	SECONDS=0
-	$(MAKE) --jobs=2 --output-sync lint test-pages
-	$(BIN)/pytest -q -n 2 tests/architecture tests/core tests/infra
-	$(BIN)/pytest -q -n 2 tests/api
 	export OMP_NUM_THREADS=1
-	by_file=(-q --dist loadfile --no-loadscope-reorder)  # in the order given: the longest file first
-	$(BIN)/pytest "$${by_file[@]}" -n 2 tests/browser/test_study.py tests/browser/test_research.py tests/browser
-	$(BIN)/pytest "$${by_file[@]}" -n 5 tests/jobs tests/faults  # mostly waits for leases and processes
-	$(BIN)/pytest "$${by_file[@]}" -n 2 tests/pipeline/test_training.py tests/pipeline/test_demo.py tests/pipeline tests/ml
+	$(MAKE) --jobs=2 --output-sync lint test-pages
+	$(BIN)/pytest -q -n 2 tests/architecture tests/core tests/infra tests/api
+	$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(LONGEST) \
+	    tests/browser tests/pipeline tests/ml tests/jobs tests/faults
 	echo "tests: $$SECONDS s"
+
+LONGEST := tests/browser/test_study.py tests/browser/test_research.py tests/pipeline/test_training.py \
+    tests/pipeline/test_demo.py tests/jobs/test_chaos.py tests/browser/test_accessibility.py \
+    tests/pipeline/test_ml_orientations.py
 
 # Of `test`, beside lint: neither fills two cores.
 test-pages: frontend

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 _AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 
-_RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
+_RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+# A page has the same elements in the other theme; these are the rules of the tags above that look at colours.
+_RULES_OF_COLOUR = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 
-_RUN = """async ([tags, exclude]) => {
+_RUN = """async ([rules, exclude]) => {
     const found = await axe.run(
         {include: [["html"]], exclude: exclude.map((selector) => [selector])},
-        {runOnly: tags, resultTypes: ["violations"]},
+        {runOnly: rules, resultTypes: ["violations"]},
     );
     return found.violations.flatMap(({id, nodes}) =>
         nodes.map(({html, any, all, none}) =>
@@ -79,7 +81,8 @@ class Inspection:
             page.set_viewport_size(size)  # type: ignore[arg-type]
             for theme in _THEMES:
                 page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-                self._rules(page, f"{state}, {theme}, {size['width']} px", exclude)
+                rules = _RULES if theme == _THEMES[0] else _RULES_OF_COLOUR
+                self._rules(page, f"{state}, {theme}, {size['width']} px", rules, exclude)
             if size["width"] < 500:
                 self._note(f"{state} is wider than a phone", page.evaluate(_TOO_WIDE))
         if words:
@@ -96,14 +99,14 @@ class Inspection:
     def nothing_is_wrong(self) -> None:
         assert not self.wrong, "\n".join(dict.fromkeys(self.wrong))
 
-    def _rules(self, page: "Page", where: str, exclude: tuple[str, ...]) -> None:
+    def _rules(self, page: "Page", where: str, rules: dict[str, Any], exclude: tuple[str, ...]) -> None:
         if not _AXE.is_file():
             missing("axe-core (run: npm ci in frontend)")
         if not page.evaluate("() => 'axe' in window"):
             page.evaluate(f"() => {{{_AXE.read_text(encoding='utf-8')}\n}}")
         # Colours change a frame later.
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        self._note(where, page.evaluate(_RUN, [list(_RULES), list(exclude)]))
+        self._note(where, page.evaluate(_RUN, [rules, list(exclude)]))
 
     def _note(self, where: str, what: list[str]) -> None:
         self.wrong.extend(f"{where}: {one}" for one in what)

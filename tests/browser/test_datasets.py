@@ -87,8 +87,10 @@ def test_a_dataset_of_references_is_chosen_seen_before_it_is_made_and_downloaded
     form.get_by_role("button", name="Freeze and write the dataset").click()
 
     made = page.get_by_role("listitem").filter(has_text="Dataset501_Abdomen_reference, version 1")
+    link = made.get_by_role("link", name=re.compile("^Download zip: "))
+    expect(link).to_be_visible(timeout=PATIENTLY)
     with page.expect_download() as download:
-        made.get_by_role("link", name=re.compile("^Download zip: ")).click(timeout=PATIENTLY)
+        link.click()
     download.value.save_as(tmp_path / "dataset.zip")
     with zipfile.ZipFile(tmp_path / "dataset.zip") as archive:
         assert archive.testzip() is None

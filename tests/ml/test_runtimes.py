@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from crowdmask.core.errors import Corrupt, ErrorCode, InvalidInput, Unavailable
 from crowdmask_ml.loading import export_files, load_exported, load_segmenter
-from crowdmask_ml.registry import ModelSpec
+from crowdmask_ml.registry import ModelSpec, find_model
 from crowdmask_ml.runtimes import export as export_module
 from crowdmask_ml.runtimes.choice import Runtime, choose_runtime, has_gpu, threads_per_process
 from crowdmask_ml.runtimes.exported import DECODER, ENCODER, MANIFEST, open_exported
@@ -43,17 +44,10 @@ def small_export(
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with the default model exported."""
+    """A models folder with the default model exported: what the usual one has, made there by whoever needs it first."""
+    made = export_files(find_model("litemedsam")).folder
     folder = tmp_path_factory.mktemp("models")
-    before = os.environ.get("CROWDMASK_MODELS")
-    os.environ["CROWDMASK_MODELS"] = str(folder)
-    try:
-        load_segmenter("litemedsam", runtime="openvino")
-    finally:
-        if before is None:
-            del os.environ["CROWDMASK_MODELS"]
-        else:
-            os.environ["CROWDMASK_MODELS"] = before
+    shutil.copytree(made, folder / "exported" / made.name)
     return folder
 
 
