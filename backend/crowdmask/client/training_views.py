@@ -81,7 +81,7 @@ class TrainingDetailsView:
 
 @dataclass(frozen=True)
 class DatasetPairView:
-    """Two datasets that were made to be compared; ``differs``: in labels or in scans."""
+    """Two datasets that were made to be compared; ``differs``: in labels or in volumes."""
 
     export_id: UUID
     other_id: UUID

@@ -158,7 +158,7 @@ def comparison_rows(found: ComparisonAnswer) -> list[list[object]]:
         "p",
         "p_holm",
     ]
-    heading += ["only_a", "only_b", "slices", "scans_of_slices", "slices_a_mean", "slices_a_ci"]
+    heading += ["only_a", "only_b", "slices", "volumes_of_slices", "slices_a_mean", "slices_a_ci"]
     heading += ["slices_b_mean", "slices_b_ci", "p_over_slices", "remark"]
     rows: list[list[object]] = [list(heading)]
     for row in found.rows:

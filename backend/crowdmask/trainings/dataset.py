@@ -57,17 +57,17 @@ class TrainedDataset:
 
 
 class Difference(StrEnum):
-    """What one comparison pair varies: whose labels, or which scans (all, or the complete ones)."""
+    """What one comparison pair varies: whose labels, or which volumes (all, or the complete ones)."""
 
     LABELS = "labels"
-    SCANS = "scans"
+    VOLUMES = "volumes"
 
 
 def difference(one: TrainedDataset, other: TrainedDataset) -> Difference | None:
     """What differs between two datasets that were made to be compared; None where nothing does, or both do: such networks
     can be compared, but nobody could say what the difference comes from."""
     same_labels = one.source is other.source
-    same_scans = one.training_volumes == other.training_volumes
-    if same_labels is same_scans:
+    same_volumes = one.training_volumes == other.training_volumes
+    if same_labels is same_volumes:
         return None
-    return Difference.SCANS if same_labels else Difference.LABELS
+    return Difference.VOLUMES if same_labels else Difference.LABELS

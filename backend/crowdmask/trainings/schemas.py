@@ -160,7 +160,7 @@ class TrainingDetails(Answer):
 
 
 class DatasetPair(Answer):
-    """Two datasets that were made to be compared, and the one thing that differs: ``labels`` or ``scans``."""
+    """Two datasets that were made to be compared, and the one thing that differs: ``labels`` or ``volumes``."""
 
     export_id: UUID
     other_id: UUID

@@ -2440,7 +2440,7 @@ export interface components {
         };
         /**
          * DatasetPair
-         * @description Two datasets that were made to be compared, and the one thing that differs: ``labels`` or ``scans``.
+         * @description Two datasets that were made to be compared, and the one thing that differs: ``labels`` or ``volumes``.
          */
         DatasetPair: {
             differs: components["schemas"]["Difference"];
@@ -2524,10 +2524,10 @@ export interface components {
         Device: "auto" | "cpu" | "cuda";
         /**
          * Difference
-         * @description What one comparison pair varies: whose labels, or which scans (all, or the complete ones).
+         * @description What one comparison pair varies: whose labels, or which volumes (all, or the complete ones).
          * @enum {string}
          */
-        Difference: "labels" | "scans";
+        Difference: "labels" | "volumes";
         /** DroppedLabelAnswer */
         DroppedLabelAnswer: {
             /** Label */

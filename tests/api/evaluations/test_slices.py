@@ -110,7 +110,7 @@ def test_two_sets_are_tested_over_slices_beside_the_scans(crowd: Place, tmp_path
         if row["score"] == "slice_dice_all"
     )
     assert float(line["p_over_slices"]) == test["p"]
-    assert (line["slices"], line["scans_of_slices"], line["pairs"]) == ("12", "3", "3")
+    assert (line["slices"], line["volumes_of_slices"], line["pairs"]) == ("12", "3", "3")
     assert "not independent" in line["remark"]
     report = crowd.get("report", **_sets(crowd)).text
     assert "n = 12 slices of 3 scans" in report

@@ -140,7 +140,7 @@ def test_a_pair_differs_in_labels_or_in_scans_never_in_both(place: Place) -> Non
         found = queries.dataset_pairs(session, place.researcher, project_id=place.project.id)
     assert [(pair.export_id, pair.other_id, pair.differs.value) for pair in found] == [
         (crowd, reference, "labels"),
-        (crowd, complete, "scans"),
+        (crowd, complete, "volumes"),
     ]
     for one, second in ((reference, complete), (crowd, other), (crowd, crowd), (other, other)):
         with (

@@ -102,7 +102,7 @@ const DATASET = {
 };
 const PAIRS = [
   { export_id: "e1", other_id: "e2", differs: "labels" },
-  { export_id: "e1", other_id: "e4", differs: "scans" },
+  { export_id: "e1", other_id: "e4", differs: "volumes" },
 ];
 const asked: [string, unknown][] = [];
 
