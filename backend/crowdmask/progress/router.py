@@ -94,7 +94,7 @@ def list_jobs(
 
 @router.post("/jobs/{job_id}/retry", **needs(Permission.ADMIN))
 def retry_job(job_id: UUID, session: WriteSession, actor: CurrentActor) -> JobAnswer:
-    """Try a job that failed or was cancelled again, with all its attempts."""
+    """Run a job that has ended again, with all its attempts: one that failed, or one whose result is wanted anew."""
     return jobs.retry_job(session, actor, job_id=job_id)
 
 

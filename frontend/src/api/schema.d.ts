@@ -636,7 +636,7 @@ export interface paths {
         put?: never;
         /**
          * Retry Job
-         * @description Try a job that failed or was cancelled again, with all its attempts.
+         * @description Run a job that has ended again, with all its attempts: one that failed, or one whose result is wanted anew.
          */
         post: operations["retry_job"];
         delete?: never;
