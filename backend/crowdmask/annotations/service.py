@@ -246,8 +246,8 @@ def accept(session: Session, actor: Actor, *, annotation_id: UUID, revision: int
 def send_back(
     session: Session, actor: Actor, *, annotation_id: UUID, revision: int | None, comment: str, z: int
 ) -> Annotation:
-    """Return a submitted or accepted annotation to its annotator, whose slot is reserved again for a whole lease. Twice is
-    as good as once.
+    """Return a submitted or accepted annotation to its annotator, whose slot is reserved again, for a week at
+    least. Twice is as good as once.
 
     Args:
         revision: the one that was looked at.
@@ -285,7 +285,7 @@ def send_back(
         return_comment=comment,
         return_slice=z,
     )
-    assignments.reopen_slot(session, found.assignment.id)
+    assignments.reopen_slot(session, found.assignment.id, sent_back=True)
     audit.record(
         session, actor, "annotation_return", project_id=found.volume.project_id, subject_id=annotation_id
     )

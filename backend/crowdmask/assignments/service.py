@@ -28,6 +28,8 @@ from crowdmask.projects import members as project_members
 from crowdmask.projects.policy import require_consent
 from crowdmask.projects.service import checked_overlap
 
+_SENT_BACK_LEASE_S = 7 * 86400.0
+
 
 def create_tasks(
     session: Session,
@@ -266,14 +268,21 @@ def fill_slot(session: Session, assignment_id: UUID, *, taken_back: bool = False
     return slots.change(session, assignment_id, AssignmentState.RESERVED, state=AssignmentState.SUBMITTED)
 
 
-def reopen_slot(session: Session, assignment_id: UUID) -> Assignment | None:
-    """The annotation was reopened or sent back: its filled slot is reserved again. None when it holds none."""
+def reopen_slot(session: Session, assignment_id: UUID, *, sent_back: bool = False) -> Assignment | None:
+    """The annotation was reopened or sent back: its filled slot is reserved again. None when it holds none.
+
+    Args:
+        sent_back: its annotator may be away and has not asked for it, so from now on it is reserved for days each time.
+    """
     lease_s = session.get_one(Assignment, assignment_id).lease_s
+    if sent_back:
+        lease_s = max(lease_s, _SENT_BACK_LEASE_S)
     return slots.change(
         session,
         assignment_id,
         AssignmentState.SUBMITTED,
         state=AssignmentState.RESERVED,
+        lease_s=lease_s,
         lease_until=now(lease_s),
     )
 

@@ -278,18 +278,20 @@ def _definitions() -> str:
 
 def _mean(name: ScoreName, mean: ScoreMean) -> str:
     undefined = f", {mean.undefined} undefined" if mean.undefined else ""
-    interval = "" if mean.mean is None else f"{_bootstrap(name, mean)}, "
+    interval = "" if mean.n < 2 else f"{_bootstrap(name, mean)}, "
     return f"{_interval(name, mean)}<br><small>{interval}n = {mean.n}{undefined}</small>"
 
 
 def _interval(name: ScoreName, mean: ScoreMean) -> str:
+    """One value alone has no interval."""
     if mean.mean is None:
         return "–"
-    return f"{score_words(name, mean.mean)} ± {score_words(name, mean.ci)}"
+    value = score_words(name, mean.mean)
+    return value if mean.n < 2 else f"{value} ± {score_words(name, mean.ci)}"
 
 
 def _bootstrap(name: ScoreName, mean: ScoreMean) -> str:
-    return "–" if mean.low is None else f"[{score_words(name, mean.low)}, {score_words(name, mean.high)}]"
+    return "–" if mean.n < 2 else f"[{score_words(name, mean.low)}, {score_words(name, mean.high)}]"
 
 
 def _millilitres(value: float | None) -> str:

@@ -68,7 +68,7 @@ def _events(database: Database) -> int:
         )
 
 
-def test_work_that_is_sent_back_is_open_again_with_its_comment_and_reserved_for_a_whole_lease(
+def test_work_that_is_sent_back_is_open_again_with_its_comment_and_reserved_for_a_week(
     database: Database,
 ) -> None:
     study = studies.make_study(database, people=2)
@@ -78,7 +78,7 @@ def test_work_that_is_sent_back_is_open_again_with_its_comment_and_reserved_for_
         session.execute(
             sa.update(Assignment).where(Assignment.id == work.assignment_id).values(lease_until=now(-60))
         )
-        before = session.scalar(sa.select(now(3000)))
+        before = session.scalar(sa.select(now(6.9 * 86400)))
     for _ in range(2):
         _send_back(database, _reviewer(database, study), work)
     returned = _annotation(database, work)
@@ -92,6 +92,7 @@ def test_work_that_is_sent_back_is_open_again_with_its_comment_and_reserved_for_
     assert studies.claim(database, study, bob) is None, "the place is the annotator's"
 
     studies.save(database, work, studies.piece("b", 1), revision=1)
+    assert studies.stored(database, work.assignment_id).lease_until > before, "a save does not shorten it"
     studies.submit(database, work, revision=2)
     assert _annotation(database, work).state is AnnotationState.SUBMITTED
     _send_back(database, study.admin, work, revision=2, comment="Again.", z=0)

@@ -68,12 +68,16 @@ export function EvaluationsPage() {
               one="# mask is not evaluated yet"
               other="# masks are not evaluated yet"
             />
-            {"; "}
-            <Plural
-              value={answer.without_reference}
-              one="# mask has no reference to compare with"
-              other="# masks have no reference to compare with"
-            />
+            {answer.without_reference > 0 ? (
+              <>
+                {"; "}
+                <Plural
+                  value={answer.without_reference}
+                  one="# mask has no reference to compare with"
+                  other="# masks have no reference to compare with"
+                />
+              </>
+            ) : null}
             .
           </p>
           {answer.without_slices > 0 ? (

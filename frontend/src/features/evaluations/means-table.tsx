@@ -36,16 +36,15 @@ export function MeansTable({ means }: { means: readonly Schema<"LabelMeans">[] }
   );
 }
 
-/** Mean ± interval, the bootstrap's interval, and how many values that rests on. */
+/** Mean ± interval, the bootstrap's interval, and how many values that rests on; one value alone has no interval. */
 export function MeanCell({ name, mean }: { name: ScoreName; mean: Schema<"ScoreMean"> }) {
   const [low, high] = [scoreValue(name, mean.low), scoreValue(name, mean.high)];
+  const value = mean.mean === null ? "–" : scoreValue(name, mean.mean);
   return (
     <>
-      <span className="cm-nowrap">
-        {mean.mean === null ? "–" : `${scoreValue(name, mean.mean)} ± ${scoreValue(name, mean.ci)}`}
-      </span>
+      <span className="cm-nowrap">{mean.n < 2 ? value : `${value} ± ${scoreValue(name, mean.ci)}`}</span>
       <span className="cm-quiet cm-below">
-        {mean.mean === null ? null : <span className="cm-nowrap">{`[${low}, ${high}]`}</span>}{" "}
+        {mean.n < 2 ? null : <span className="cm-nowrap">{`[${low}, ${high}]`}</span>}{" "}
         <span className="cm-nowrap">
           <Trans>n = {mean.n}</Trans>
           {mean.undefined > 0 ? (

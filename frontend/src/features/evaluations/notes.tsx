@@ -7,7 +7,7 @@ export function ReferenceNote({ origins }: { origins: readonly Schema<"Reference
   const words = origins.map(originWord).join(", ");
   return (
     <p className="cm-quiet">
-      {origins.length > 0 ? <Trans>Reference: {words}.</Trans> : <Trans>Reference: none yet.</Trans>}{" "}
+      {origins.length > 0 ? <Trans>Reference: {words}.</Trans> : null}{" "}
       <Trans>
         LiteMedSAM may have been trained on public CT of the abdomen: an absolute Dice on such scans says
         nothing about new ones. Differences on the same scans do.

@@ -10,7 +10,7 @@ import { ProgressBar } from "@/shared/ui/progress-bar";
 import { type Layer, middleOn } from "./layers";
 import { indexOf, inside, type Voxel } from "./planes";
 import { gridOf } from "./scan";
-import { diceBySlice, estimates as estimatesOf, worstFirst } from "./scores";
+import { diceBySlice, estimates as estimatesOf, slicesWith, worstFirst } from "./scores";
 import type { ReviewSearch } from "./search";
 import { type Shown, ShownFields } from "./shown";
 import { SlicePanel } from "./slice-panel";
@@ -92,14 +92,15 @@ export function Desk({
     setAt([x, y, z]);
   }
   const begun = useRef(false);
-  const scores = dice ?? (second === undefined ? estimates : null);
+  const bits = second !== undefined && secondBits.isPending ? undefined : firstBits.data;
   useEffect(() => {
-    // It opens where the address says, else at the worst slice.
-    if (scores === null || begun.current) return;
+    // It opens where the address says, else at the worst slice, else in the middle of the mask.
+    if (!bits || begun.current) return;
     begun.current = true;
-    const to = search.slice === null ? worstFirst(scores)[0] : at[2];
-    if (to !== undefined) jump(to);
-  }, [scores]);
+    const covered = slicesWith(bits, nz);
+    const found = worstFirst(dice ?? estimates ?? [])[0] ?? covered[Math.floor(covered.length / 2)];
+    jump(search.slice === null ? (found ?? at[2]) : at[2]);
+  }, [bits]);
 
   const doubt = useUncertainty(first, shown.doubt);
   const layers = useLayers({

@@ -21,7 +21,7 @@ import {
   voxelAt,
 } from "./planes";
 import type { Scan } from "./scan";
-import { diceBySlice, estimates, mean, worstFirst } from "./scores";
+import { diceBySlice, estimates, mean, slicesWith, worstFirst } from "./scores";
 import { readSearch } from "./search";
 import {
   chosenSubject,
@@ -104,6 +104,11 @@ describe("layers", () => {
     const part = { from: 2, shape: [1, 2, 5] as const };
     const { values } = maskLayer("mask", partOf(bits, part, 2), part.shape, FIRST_COLOUR);
     expect([...values.keys()].filter((at) => values[at] !== 0)).toEqual([9]);
+  });
+
+  it("say on which slices they have something", () => {
+    expect(slicesWith(bitsOf([1, 0, 1], [2, 1, 2]), SHAPE[0])).toEqual([1, 2]);
+    expect(slicesWith(bitsOf(), SHAPE[0])).toEqual([]);
   });
 
   it("say where the middle of the organ is", () => {

@@ -40,6 +40,14 @@ export function worstFirst(scores: SliceScores): number[] {
     .map(({ z }) => z);
 }
 
+/** The slices on which a mask has something. */
+export function slicesWith(bits: Uint8Array, slices: number): number[] {
+  const bytes = bits.length / slices;
+  return Array.from({ length: slices }, (_, z) => z).filter((z) =>
+    bits.subarray(z * bytes, (z + 1) * bytes).some((eight) => eight !== 0),
+  );
+}
+
 export function mean(scores: SliceScores): number | null {
   const known = scores.filter((score) => score !== null);
   return known.length === 0 ? null : known.reduce((sum, score) => sum + score, 0) / known.length;

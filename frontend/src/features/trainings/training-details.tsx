@@ -98,7 +98,9 @@ function DiceCell({ dice }: { dice: Schema<"LabelDice"> | undefined }) {
   return (
     <>
       <span className="cm-nowrap">
-        {dice.mean === null || dice.ci === null ? "–" : `${dice.mean.toFixed(3)} ± ${dice.ci.toFixed(3)}`}
+        {dice.mean === null || dice.ci === null
+          ? "–"
+          : `${dice.mean.toFixed(3)}${dice.n < 2 ? "" : ` ± ${dice.ci.toFixed(3)}`}`}
       </span>
       <span className="cm-quiet cm-below cm-nowrap">
         <Trans>n = {dice.n}</Trans>
