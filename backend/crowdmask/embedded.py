@@ -101,9 +101,7 @@ def serving(settings: Settings, *, exactly: bool = False) -> Iterator[Platform]:
         prepared(settings) as platform,
         folder_lock(settings.data_dir, "platform"),
         log_path(settings).open("ab") as log,
-        Supervisor([_worker(settings)], output=log) as workers,
-        # By themselves: nobody waits for their work, so they may be away.
-        Supervisor([*previews, *_train_worker(settings)], output=log),
+        Supervisor([_worker(settings), *previews, *_train_worker(settings)], output=log) as workers,
         server(settings, listening),
     ):
         yield replace(platform, workers=workers)
@@ -169,7 +167,7 @@ def _train_worker(settings: Settings) -> list[Command]:
     if importlib.util.find_spec("nnunetv2") is None:
         return []
     arguments = [sys.executable, "-m", "crowdmask_worker", "--queues", "train"]
-    return [Command("train worker", arguments, settings.environment())]
+    return [Command("train worker", arguments, settings.environment(), is_optional=True)]
 
 
 def _worker(settings: Settings) -> Command:
@@ -191,7 +189,7 @@ def preview_service(settings: Settings) -> tuple[Settings, list[Command]]:
         port = free.getsockname()[1]
     settings = settings.model_copy(update={"preview_url": f"http://127.0.0.1:{port}"})
     arguments = [sys.executable, "-m", "crowdmask_worker.preview", "--port", str(port)]
-    return settings, [Command("preview", arguments, settings.environment())]
+    return settings, [Command("preview", arguments, settings.environment(), is_optional=True)]
 
 
 def wait_for_jobs(platform: Platform, idem_keys: Sequence[str], title: str, console: Console) -> None:

@@ -34,11 +34,13 @@ class Command:
         name: how the log calls it.
         arguments: program and arguments; no shell.
         environment: variables on top of ours.
+        is_optional: whether nobody waits for its work, so that it may be away.
     """
 
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    is_optional: bool = False
 
 
 @dataclass
@@ -99,9 +101,12 @@ class Supervisor:
         """Say so when a child cannot be kept running; to be called again and again by who waits for its work.
 
         Raises:
-            Unavailable: ``job_failed``, a child ended three times in a row right after its start (or did not start).
+            Unavailable: ``job_failed``, a child that is not optional ended three times in a row right after its start (or did
+                not start).
         """
         for child in self._children:
+            if child.command.is_optional:
+                continue
             running = child.process is not None
             steady = running and time.monotonic() - child.started >= _STEADY_S
             if child.failures >= _TOO_OFTEN and not steady:

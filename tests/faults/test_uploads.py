@@ -1,6 +1,5 @@
 """Faults 1 to 19, 22, 45, 46 and 58 (docs/faults.md) as the HTTP API answers them."""
 
-import asyncio
 import gzip
 import resource
 import shutil
@@ -22,7 +21,7 @@ from crowdmask.core import nifti
 from crowdmask.core.volume import Grid
 from crowdmask.infra.settings import Settings
 from crowdmask.models import Job, ReferenceMask, Volume
-from tests import factories
+from tests import factories, loops
 from tests.api.server import AppServer, problem
 from tests.faults.image_files import (
     DATATYPE,
@@ -319,7 +318,7 @@ def test_fault_22_an_interrupted_upload_leaves_nothing(place: Place) -> None:
         "client": ("127.0.0.1", 1),
         "server": ("localhost", 8000),
     }
-    asyncio.run(place.server.app(scope, receive, send))
+    loops.run(place.server.app(scope, receive, send))
     assert sent[0]["status"] == 422  # nobody hears it, but it is no crash of ours
     assert place.leftovers() == []
     assert place.count(Volume) == 0

@@ -15,6 +15,7 @@ from crowdmask.core.windowing import CT_ABDOMEN
 from crowdmask.infra.security import derived_secret
 from crowdmask.infra.settings import Settings
 from crowdmask_worker.preview import LONGEST_QUEUE, Desk, Overloaded, create_app
+from tests import loops
 
 NOTHING = Preview(MaskRegion.of(np.zeros((2, 2), dtype=bool)), (0.5,))
 
@@ -47,7 +48,7 @@ def at_the_desk(visit: Callable[[Desk, Held], Awaitable[None]]) -> None:
             held.may_go.set()
             desk.close()
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def ask(desk: Desk, asker: str) -> asyncio.Task[Preview]:

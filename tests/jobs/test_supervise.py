@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from crowdmask import supervise
 from crowdmask.core.errors import ErrorCode, Unavailable
 from crowdmask.supervise import Command, Supervisor
 from tests.jobs.workers import eventually
@@ -64,6 +66,19 @@ def test_a_command_that_always_ends_at_once_is_said_to_whoever_waits_for_it(tmp_
             os.kill(supervisor.pids()["worker"], signal.SIGKILL)
             eventually(lambda: "worker" not in supervisor.pids(), "its end is seen")
             supervisor.check()  # one accident is none of our caller's business
+
+
+def test_an_optional_command_that_ends_is_started_again_and_not_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "_TOO_OFTEN", 1)
+    note = tmp_path / "starts"
+    command = python("preview", f"open({str(note)!r}, 'a').write('x')")
+    with Supervisor([replace(command, is_optional=True)]) as supervisor:
+        eventually(lambda: note.is_file() and len(note.read_text()) >= 2, "two starts")
+        supervisor.check()
+    with Supervisor([command]) as supervisor, pytest.raises(Unavailable):
+        eventually(lambda: supervisor.check() is not None, "an error")  # type: ignore[func-returns-value]
 
 
 def test_a_program_that_is_not_there_is_tried_again_until_it_is(tmp_path: Path) -> None:
