@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from crowdmask.annotations.queries import document_of
 from crowdmask.assignments.slots import ANSWERED
 from crowdmask.core.agreement import Agreement, agreement
-from crowdmask.core.lifecycle import AssignmentState
+from crowdmask.core.lifecycle import AnnotationState, AssignmentState
 from crowdmask.core.tracks import AnnotationDocument
 from crowdmask.models import Account, Annotation, Assignment, BoxAgreement, Label, Task, Volume
 
@@ -48,14 +48,19 @@ class AnsweredTask:
         ]
 
 
-def agreements(session: Session, *, project_id: UUID) -> dict[tuple[UUID, int], float]:
+def agreements(
+    session: Session, *, project_id: UUID, accepted_only: bool = False
+) -> dict[tuple[UUID, int], float]:
     """By (volume, label index) of the tasks that somebody has submitted: how far the people agree about the boxes, 0..1.
 
     It is the mean over every two of them of ``Agreement.box_score``; NaN for work of a single person.
+
+    Args:
+        accepted_only: of those alone whose work a reviewer has accepted.
     """
     return {
         (task.volume.id, task.label.index): fmean(scores) if scores else float("nan")
-        for task in answered_tasks(session, project_id=project_id)
+        for task in answered_tasks(session, project_id=project_id, accepted_only=accepted_only)
         for scores in [[found.box_score for _, _, found in task.pairs]]
     }
 
@@ -153,7 +158,7 @@ def agrees_at_most(score: float) -> sa.ColumnElement[bool]:
     )
 
 
-def answered_tasks(session: Session, *, project_id: UUID) -> list[AnsweredTask]:
+def answered_tasks(session: Session, *, project_id: UUID, accepted_only: bool = False) -> list[AnsweredTask]:
     """The tasks that somebody has submitted, by volume name and label.
 
     Submitted work is frozen: its current document is the submitted one. Late work fills no slot and is left out.
@@ -169,6 +174,7 @@ def answered_tasks(session: Session, *, project_id: UUID) -> list[AnsweredTask]:
         .where(
             Volume.project_id == project_id,
             _COUNTS,
+            Annotation.state == AnnotationState.ACCEPTED if accepted_only else sa.true(),
         )
         .order_by(Volume.name, Volume.id, Label.index, Annotation.submitted_at, Annotation.id)
     )

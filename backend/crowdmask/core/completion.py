@@ -22,6 +22,9 @@ from crowdmask.core.tracks import (
     slice_states,
 )
 
+RULES_VERSION = 2
+"""Of ``fill`` and ``full``, with what the worker does for them. 2: added slices are smoothed over z."""
+
 SMALLEST_SHARED = 0.5
 """Share of the smaller of two facing boxes that has to lie in the larger one for them to be parts of one piece, where
 a piece splits or two join: less than half is a neighbour."""

@@ -16,6 +16,7 @@ from crowdmask.core.dataset_card import CARD_NAME, dataset_card
 from crowdmask.core.dataset_choice import LabelSource, OverlapRule
 from crowdmask.core.errors import Corrupt, ErrorCode
 from crowdmask.core.files import sync_folder
+from crowdmask.exports.agreement import agreement_of_people
 from crowdmask.exports.crowd import Documents, write_crowd
 from crowdmask.exports.facts import CHOICE_RULES, OVERLAP_RULES, dataset_facts
 from crowdmask.exports.selection import MANIFEST_NAME, SPLITS_NAME, SelectedCase, SelectedMask, Selection
@@ -62,7 +63,11 @@ def build_dataset(
         write_crowd(folder.path, selection, documents, storage)
         card = dataset_card(dataset_facts(selection, documents, overlaps))
         (folder.path / CARD_NAME).write_text(card, encoding="utf-8")
-        content = _write_json(folder.path / MANIFEST_NAME, _manifest(selection, folder.path, overlaps))
+        manifest = {
+            **_manifest(selection, folder.path, overlaps),
+            "agreement": agreement_of_people(selection, documents, storage),
+        }
+        content = _write_json(folder.path / MANIFEST_NAME, manifest)
         _flush(folder.path)
         manifest_sha256 = hashlib.sha256(content).hexdigest()
         _publish(folder.path, parent / selection.dataset_name, manifest_sha256)

@@ -108,7 +108,7 @@ def apply_choice(
         choice=choice,
         model=choice.model or default_model,
         asked=read_answers(session, project.id, unfinished=choice.unfinished),
-        agreements=agreements(session, project_id=project.id),
+        agreements=agreements(session, project_id=project.id, accepted_only=choice.accepted_only),
     )
     left_out: list[LeftOut] = []
     candidates: list[_Candidate] = []

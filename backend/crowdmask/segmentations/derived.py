@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from crowdmask import jobs
 from crowdmask.annotations.queries import document_at
-from crowdmask.core.completion import Completion
+from crowdmask.core.completion import RULES_VERSION, Completion
 from crowdmask.core.consensus import median_document
 from crowdmask.core.errors import ErrorCode, NotFound
 from crowdmask.core.lifecycle import JobState
@@ -46,9 +46,9 @@ class Wish:
     model: str
 
     def key(self, project: Project, volume: Volume) -> str:
-        """The hash of what is asked for. How it was made (weights, runtime, rules of completion) says the mask's provenance: a
-        mask that is there is taken, whichever version made it."""
-        depends_on = {
+        """The hash of what is asked for. With which weights and runtime it was made says the mask's provenance: a mask that is
+        there is taken. But one dataset must not mix rules of completion, so these are asked for by their version."""
+        depends_on: JsonDict = {
             "pack": volume.pack_sha256,
             "window": window_of(project, volume).to_json(),
             "label": self.label_index,
@@ -57,6 +57,8 @@ class Wish:
             "completion": self.completion,
             "model": self.model,
         }
+        if self.completion is not Completion.NONE:
+            depends_on["completion_rules"] = RULES_VERSION
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from crowdmask.core.boxes_file import read_boxes
 from crowdmask.core.completion import Completion
-from crowdmask.core.dataset_choice import LabelSource
+from crowdmask.core.dataset_choice import LabelSource, PartialRule
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.geometry import Box
 from crowdmask.core.lifecycle import AnnotationState
@@ -21,6 +21,7 @@ from crowdmask.models import (
     Annotation,
     DerivedMask,
 )
+from crowdmask.segmentations import derived
 from tests.api.exports.chosen import Place, labels_of, whole
 
 
@@ -97,6 +98,19 @@ def test_only_accepted_work_goes_in_when_that_is_asked_for(place: Place) -> None
     assert "spleen has 0 of 1 accepted answers" in place.reasons(accepted_only=True)["b"]
 
 
+def test_work_that_nobody_accepted_does_not_count_against_the_agreement_of_accepted_work(
+    place: Place,
+) -> None:
+    volume = whole(place, "a")
+    for label in (1, 2):
+        place.work(volume, label, by=1)
+    with place.database.write() as session:
+        session.execute(sa.update(Annotation).values(state=AnnotationState.ACCEPTED))
+    place.work(volume, 1, by=2, box=Box(0, 0, 2, 2))
+    assert "the boxes of spleen agree by" in place.reasons(min_agreement=0.9)["a"]
+    assert place.preview(accepted_only=True, min_agreement=0.9).cases == ["a"]
+
+
 def test_a_median_of_several_people_is_made_before_the_folder_is_written(place: Place) -> None:
     volume = whole(place, "a")
     place.work(volume, 1, by=1, box=Box(2, 2, 9, 7))
@@ -130,6 +144,29 @@ def test_a_written_dataset_keeps_its_masks_when_they_are_made_anew_and_different
         session.execute(sa.update(DerivedMask).values(mask_sha256="cd" * 32, provenance={}))
     assert place.selection(export) == written
     assert place.selection(other).cases[0].masks[0].mask_sha256 == "cd" * 32
+
+
+def test_masks_that_other_rules_of_completion_made_are_not_mixed_in(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.work(place.volume("a"), 1, absent=(), submitted=False)
+    full = {
+        "unfinished": True,
+        "labels": ("spleen",),
+        "partial": PartialRule.IGNORE,
+        "completion": Completion.FULL,
+    }
+    place.export(**full)
+    assert place.make_masks() == 1
+    place.export(**full)
+    assert place.make_masks() == 0
+    monkeypatch.setattr(derived, "RULES_VERSION", derived.RULES_VERSION + 1)
+    place.export(**full)
+    assert place.make_masks() == 1
+    for changed in (False, True):  # without completion no rule of it counts
+        place.export(**full | {"completion": Completion.NONE})
+        assert place.make_masks() == (not changed)
+        monkeypatch.setattr(derived, "RULES_VERSION", derived.RULES_VERSION + 1)
 
 
 def test_another_model_makes_its_own_masks_of_submitted_work(place: Place) -> None:
@@ -213,6 +250,38 @@ def test_the_boxes_and_masks_of_every_person_lie_beside_the_dataset(place: Place
         texts = {name: archive.read(name).decode() for name in archive.namelist() if "/" in name}
     assert {name.split("/")[0] for name in texts} == {"annotator-1", "annotator-2"}
     assert sum(len(text.splitlines()) for text in texts.values()) == 9
+
+
+def test_the_manifest_says_how_far_the_people_agree(place: Place) -> None:
+    volume = whole(place, "a")
+    place.work(volume, 1, by=1, slices=(2, 3, 4), box=Box(2, 2, 9, 7))
+    found = json.loads((place.build(place.export()) / "crowdmask_manifest.json").read_text())["agreement"]
+    assert found["pairs"] == [
+        {
+            "case": "a",
+            "label": "spleen",
+            "one": "annotator-1",
+            "other": "annotator-2",
+            "box_iou": pytest.approx(30 / 35),
+            "presence": pytest.approx(4 / 6),
+            "first_difference": 1,
+            "last_difference": 1,
+            "slices_both": 2,
+            "slices_either": 4,
+            "slices_decided": 6,
+            "mask_dice": pytest.approx(2 / 3),
+        }
+    ]
+    assert found["labels"] == {
+        "spleen": {
+            "pairs": 1,
+            "box_iou": {"mean": pytest.approx(30 / 35), "n": 1},
+            "presence": {"mean": pytest.approx(4 / 6), "n": 1},
+            "range_difference": {"mean": 1.0, "n": 1},
+            "mask_dice": {"mean": pytest.approx(2 / 3), "n": 1},
+        }
+    }
+    assert sorted(found["people"]) == ["annotator-1", "annotator-2"]
 
 
 def test_a_dataset_of_references_has_no_crowd(place: Place) -> None:
