@@ -54,37 +54,44 @@ function table(row: Schema<"ProgressRow">, onTakeBack: ((person: Schema<"PersonO
   );
 }
 
-function show(onTakeBack: ((person: Schema<"PersonOnTask">) => void) | null) {
-  return render(table(ROW, onTakeBack));
+async function show(
+  onTakeBack: ((person: Schema<"PersonOnTask">) => void) | null = null,
+  row: Schema<"ProgressRow"> = ROW,
+) {
+  const router = createRouter({
+    routeTree: createRootRoute({ component: () => table(row, onTakeBack) }),
+    history: createMemoryHistory(),
+  });
+  const shown = render(<RouterProvider router={router as never} />);
+  await screen.findByText(row.label_name);
+  return shown;
 }
 
 describe("a task in the table", () => {
-  it("names what is missing, and offers the mask", () => {
-    show(null);
+  it("names what is missing, and offers the mask", async () => {
+    await show();
     expect(screen.getByText("slices 12 to 18 not looked at")).toBeTruthy();
     expect(screen.getByText("end above slice 77 not looked at")).toBeTruthy();
     expect(screen.getByText("0 of 2")).toBeTruthy();
-    const mask = screen.getByRole("link", { name: "Download the mask of Liver in case_1 by Ana" });
+    const mask = screen.getByRole("link", { name: "Download mask of Liver in case_1 by Ana" });
     expect(mask.getAttribute("href")).toBe("/api/v1/segmentations/m/file");
+    const review = screen.getByRole("link", { name: "Review the mask of Liver in case_1 by Ana" });
+    expect(review.getAttribute("href")).toBe("/admin/projects/p1/review?volume=v&label=1&mask=m");
   });
 
   it("says how alike the boxes are of those who agree least, and leads to all pairs", async () => {
-    const row = { ...ROW, agreement: { lowest: 0.4567, pairs: 3 } };
-    const router = createRouter({
-      routeTree: createRootRoute({ component: () => table(row, null) }),
-      history: createMemoryHistory(),
-    });
-    render(<RouterProvider router={router as never} />);
-    const link = await screen.findByRole("link", { name: "Agreement about Liver in case_1: 0.457" });
+    await show(null, { ...ROW, agreement: { lowest: 0.4567, pairs: 3 } });
+    const link = screen.getByRole("link", { name: "Agreement about Liver in case_1: 0.457" });
     expect(link.getAttribute("href")).toBe("/admin/projects/p1/quality");
     expect(screen.getByText("lowest of 3 pairs")).toBeTruthy();
   });
 
   it("lets only an admin take a task back", async () => {
-    show(null);
+    const { unmount } = await show();
     expect(screen.queryByRole("button", { name: /back from Ana/ })).toBeNull();
+    unmount();
     const takeBack = vi.fn();
-    show(takeBack);
+    await show(takeBack);
     await userEvent.click(screen.getByRole("button", { name: "Take back Liver in case_1 from Ana" }));
     expect(takeBack).toHaveBeenCalledWith(ROW.people[0]);
   });

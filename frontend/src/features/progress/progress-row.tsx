@@ -52,7 +52,13 @@ export function ProgressTableRow({
         ) : (
           <ul className="cm-plain-list">
             {row.people.map((person) => (
-              <PersonChip key={person.assignment_id} person={person} row={row} onTakeBack={onTakeBack} />
+              <PersonChip
+                key={person.assignment_id}
+                person={person}
+                row={row}
+                projectId={projectId}
+                onTakeBack={onTakeBack}
+              />
             ))}
           </ul>
         )}
@@ -87,10 +93,12 @@ function Agreement({ row, projectId }: { row: Row; projectId: string }) {
 function PersonChip({
   person,
   row,
+  projectId,
   onTakeBack,
 }: {
   person: Person;
   row: Row;
+  projectId: string;
   onTakeBack: ((person: Person) => void) | null;
 }) {
   const { t } = useLingui();
@@ -111,13 +119,23 @@ function PersonChip({
         ) : null}
         {mask !== null ? <Status tone={mask.tone}>{mask.words}</Status> : null}
         {person.segmentation_id !== null ? (
-          <a
-            href={`/api/v1/segmentations/${person.segmentation_id}/file`}
-            download
-            aria-label={t`Download the mask of ${row.label_name} in ${row.volume_name} by ${person.name}`}
-          >
-            <Trans>Download mask</Trans>
-          </a>
+          <>
+            <Link
+              to="/admin/projects/$projectId/review"
+              params={{ projectId }}
+              search={{ volume: row.volume_id, label: row.label_index, mask: person.segmentation_id }}
+              aria-label={t`Review the mask of ${row.label_name} in ${row.volume_name} by ${person.name}`}
+            >
+              <Trans>Review</Trans>
+            </Link>
+            <a
+              href={`/api/v1/segmentations/${person.segmentation_id}/file`}
+              download
+              aria-label={t`Download mask of ${row.label_name} in ${row.volume_name} by ${person.name}`}
+            >
+              <Trans>Download mask</Trans>
+            </a>
+          </>
         ) : null}
         {onTakeBack !== null && person.state !== "taken_back" ? (
           <Button
