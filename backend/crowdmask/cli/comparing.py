@@ -10,6 +10,7 @@ import typer
 from crowdmask.cli.options import program
 from crowdmask.console import AsJson, print_json, readable
 from crowdmask.core.errors import Conflict, ErrorCode
+from crowdmask.core.statistics import defined
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -90,8 +91,8 @@ def _json(found: "Compared", over_cases: "Compared | None") -> dict[str, Any]:
     content = {
         "a": _summary_json(found.a),
         "b": _summary_json(found.b),
-        "p": _defined(found.p),
-        "p_holm": _defined(found.p_holm),
+        "p": defined(found.p),
+        "p_holm": defined(found.p_holm),
         "pairs": found.pairs,
     }
     return content if over_cases is None else content | {"cases": _json(over_cases, None)}
@@ -99,18 +100,14 @@ def _json(found: "Compared", over_cases: "Compared | None") -> dict[str, Any]:
 
 def _summary_json(found: "Summary") -> dict[str, float | int | None]:
     return {
-        "mean": _defined(found.mean.mean),
-        "ci": _defined(found.mean.ci),
-        "low": _defined(found.low),
-        "high": _defined(found.high),
+        "mean": defined(found.mean.mean),
+        "ci": defined(found.mean.ci),
+        "low": defined(found.low),
+        "high": defined(found.high),
         "n": found.mean.n,
         "undefined": found.mean.undefined,
-        "shapiro_p": _defined(found.shapiro_p),
+        "shapiro_p": defined(found.shapiro_p),
     }
-
-
-def _defined(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _print(found: "dict[str, Compared]", over_cases: "dict[str, Compared] | None") -> None:

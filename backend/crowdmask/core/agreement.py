@@ -47,6 +47,13 @@ class Agreement:
         return 0.0 if self.slices_either else 1.0
 
 
+def range_difference(first_difference: int | None, last_difference: int | None) -> float | None:
+    """By how many slices first and last slice differ, on average; None where one of the two has no box."""
+    if first_difference is None or last_difference is None:
+        return None
+    return (abs(first_difference) + abs(last_difference)) / 2
+
+
 def agreement(one: AnnotationDocument, other: AnnotationDocument) -> Agreement:
     """Compare two annotations.
 

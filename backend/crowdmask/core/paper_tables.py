@@ -15,7 +15,7 @@ import numpy as np
 from crowdmask.core.csv_text import csv_text
 from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.markdown import inline
-from crowdmask.core.statistics import Mean, Values, compare, holm, mean, mean_of_defined
+from crowdmask.core.statistics import Mean, Values, compare, defined, holm, mean, mean_of_defined
 
 ALL = "all"
 
@@ -182,11 +182,6 @@ def p_text(value: float) -> str:
     if math.isnan(value):
         return "-"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def defined(value: float) -> float | None:
-    """For JSON, which has no NaN."""
-    return None if math.isnan(value) else value
 
 
 def rounded(value: float) -> float:

@@ -59,6 +59,11 @@ class Comparison:
     pairs: int
 
 
+def defined(value: float) -> float | None:
+    """None for NaN, which neither JSON nor the database knows."""
+    return None if math.isnan(value) else value
+
+
 def mean(values: Values) -> Mean:
     """Mean and 95 % interval of the defined values."""
     defined = values[~np.isnan(values)]

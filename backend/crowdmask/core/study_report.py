@@ -12,13 +12,13 @@ from crowdmask.core.errors import ErrorCode
 from crowdmask.core.files import write_whole
 from crowdmask.core.paper_tables import (
     PaperTable,
-    defined,
     markdown_rows,
     rounded,
     table_csv,
     table_json,
     table_markdown,
 )
+from crowdmask.core.statistics import defined
 from crowdmask.core.study import BoxesResult, LabelResult, Way, volume_columns
 
 

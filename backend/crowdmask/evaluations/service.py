@@ -1,6 +1,5 @@
 """Asking for evaluations and recording them."""
 
-import math
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Session
 from crowdmask import jobs
 from crowdmask.accounts.actor import Actor
 from crowdmask.core.lifecycle import JobState
+from crowdmask.core.statistics import defined
 from crowdmask.evaluations.queries import compared_masks, predictions_without_slices
 from crowdmask.exports.queries import EXPORTS
 from crowdmask.models import Evaluation, JobKind, Queue
@@ -86,13 +86,13 @@ def record_evaluation(
             segmentation_id=segmentation_id, mask_sha256=mask_sha256, reference_id=reference_id
         )
         session.add(evaluation)
-    evaluation.volume_dice = _defined(scores.volume_dice)
-    evaluation.slice_dice = _defined(scores.slice_dice)
-    evaluation.slice_dice_all = _defined(scores.slice_dice_all)
-    evaluation.hd95_mm = _defined(scores.hd95_mm)
-    evaluation.nsd_2mm = _defined(scores.nsd_2mm)
-    evaluation.coverage = _defined(scores.coverage)
-    evaluation.volume_error = _defined(scores.volume_error)
+    evaluation.volume_dice = defined(scores.volume_dice)
+    evaluation.slice_dice = defined(scores.slice_dice)
+    evaluation.slice_dice_all = defined(scores.slice_dice_all)
+    evaluation.hd95_mm = defined(scores.hd95_mm)
+    evaluation.nsd_2mm = defined(scores.nsd_2mm)
+    evaluation.coverage = defined(scores.coverage)
+    evaluation.volume_error = defined(scores.volume_error)
     evaluation.slices_predicted = scores.slices_predicted
     evaluation.slices_reference = scores.slices_reference
     evaluation.predicted_ml = scores.predicted_voxels * voxel_mm3 / MM3_PER_ML
@@ -100,7 +100,3 @@ def record_evaluation(
     evaluation.slices = scores.slices.to_json()
     session.flush()
     return evaluation
-
-
-def _defined(score: float) -> float | None:
-    return None if math.isnan(score) else score

@@ -14,7 +14,7 @@ from crowdmask.core.comparison import (
     compare_slices,
     mean_of_columns,
 )
-from crowdmask.core.statistics import Summary, Values, bland_altman, summary
+from crowdmask.core.statistics import Summary, Values, bland_altman, defined, summary
 from crowdmask.evaluations.schemas import (
     ComparedLabel,
     ComparisonAnswer,
@@ -217,8 +217,3 @@ def score_mean(made: Summary) -> ScoreMean:
         undefined=made.mean.undefined,
         shapiro_p=defined(made.shapiro_p),
     )
-
-
-def defined(value: float) -> float | None:
-    """None for NaN, which JSON does not know."""
-    return None if math.isnan(value) else value

@@ -1,14 +1,14 @@
 """How far the people agree whose work is in a dataset, for its manifest."""
 
-import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from itertools import combinations
 from statistics import fmean
 
 from crowdmask.core import nifti
-from crowdmask.core.agreement import agreement
+from crowdmask.core.agreement import agreement, range_difference
 from crowdmask.core.metrics import volume_dice
+from crowdmask.core.statistics import defined
 from crowdmask.exports.crowd import Documents
 from crowdmask.exports.selection import Answer, SelectedCase, Selection
 from crowdmask.infra.storage import LocalStorage
@@ -51,8 +51,8 @@ def _pairs(
                 "label": selection.labels.name(mask.label_index),
                 "one": one.annotator,
                 "other": other.annotator,
-                "box_iou": _defined(found.box_iou),
-                "presence": _defined(found.presence),
+                "box_iou": defined(found.box_iou),
+                "presence": defined(found.presence),
                 "first_difference": found.first_difference,
                 "last_difference": found.last_difference,
                 "slices_both": found.slices_both,
@@ -67,21 +67,17 @@ def _mask_dice(case: SelectedCase, answers: Collection[Answer], storage: LocalSt
     if len(files) < len(answers):
         return None
     one, other = (nifti.read_label_map(path, assume_affine=case.affine_assumed).voxels > 0 for path in files)
-    return _defined(volume_dice(one, other))
+    return defined(volume_dice(one, other))
 
 
 def _means(pairs: Collection[JsonDict]) -> JsonDict:
-    ranges = [
-        None
-        if pair["first_difference"] is None
-        else abs(pair["first_difference"]) + abs(pair["last_difference"])
-        for pair in pairs
-    ]
     return {
         "pairs": len(pairs),
         "box_iou": _mean(pair["box_iou"] for pair in pairs),
         "presence": _mean(pair["presence"] for pair in pairs),
-        "range_difference": _mean(None if both is None else both / 2 for both in ranges),
+        "range_difference": _mean(
+            range_difference(pair["first_difference"], pair["last_difference"]) for pair in pairs
+        ),
         "mask_dice": _mean(pair["mask_dice"] for pair in pairs),
     }
 
@@ -89,7 +85,3 @@ def _means(pairs: Collection[JsonDict]) -> JsonDict:
 def _mean(values: Iterable[float | None]) -> JsonDict:
     defined = [value for value in values if value is not None]
     return {"mean": fmean(defined) if defined else None, "n": len(defined)}
-
-
-def _defined(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -1,6 +1,5 @@
 """How far people agree who have submitted the same task: their boxes, compared here, and their masks, compared by jobs."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.annotations.agreement import AnsweredTask, SubmittedWork, answered_tasks
-from crowdmask.core.agreement import Agreement
+from crowdmask.core.agreement import Agreement, range_difference
+from crowdmask.core.statistics import defined
 from crowdmask.models import MaskAgreement, Segmentation
 from crowdmask.projects.policy import require_role
 from crowdmask.segmentations.schemas import AgreementAnswer, AgreementMeans, AgreementRow, MeanAnswer
@@ -121,8 +121,8 @@ def _row(work: ComparedWork, dice: dict[MaskPair, float | None]) -> AgreementRow
         other=work.other.annotator.name,
         one_annotation_id=work.one.annotation_id,
         other_annotation_id=work.other.annotation_id,
-        box_iou=_defined(found.box_iou),
-        presence=_defined(found.presence),
+        box_iou=defined(found.box_iou),
+        presence=defined(found.presence),
         first_difference=found.first_difference,
         last_difference=found.last_difference,
         slices_both=found.slices_both,
@@ -133,16 +133,13 @@ def _row(work: ComparedWork, dice: dict[MaskPair, float | None]) -> AgreementRow
 
 
 def _means(key: str, name: str, rows: list[AgreementRow]) -> AgreementMeans:
-    ends = [(row.first_difference, row.last_difference) for row in rows]
     return AgreementMeans(
         key=key,
         name=name,
         pairs=len(rows),
         box_iou=_mean(row.box_iou for row in rows),
         presence=_mean(row.presence for row in rows),
-        range_difference=_mean(
-            None if first is None or last is None else (abs(first) + abs(last)) / 2 for first, last in ends
-        ),
+        range_difference=_mean(range_difference(row.first_difference, row.last_difference) for row in rows),
         mask_dice=_mean(row.mask_dice for row in rows),
     )
 
@@ -150,7 +147,3 @@ def _means(key: str, name: str, rows: list[AgreementRow]) -> AgreementMeans:
 def _mean(values: Iterable[float | None]) -> MeanAnswer:
     defined = [value for value in values if value is not None]
     return MeanAnswer(mean=fmean(defined) if defined else None, n=len(defined))
-
-
-def _defined(value: float) -> float | None:
-    return None if math.isnan(value) else value

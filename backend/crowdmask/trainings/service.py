@@ -1,6 +1,5 @@
 """Starting, ending and resuming trainings, and recording what their steps did."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from crowdmask.accounts.actor import Actor
 from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput
 from crowdmask.core.lifecycle import JobState
 from crowdmask.core.slice_overlap import SliceOverlap
+from crowdmask.core.statistics import defined
 from crowdmask.core.training import Configuration, TrainingSettings
 from crowdmask.exports.queries import visible_export
 from crowdmask.models import (
@@ -184,15 +184,15 @@ def record_scores(
             volume_id=one.volume_id,
             label_index=one.label_index,
             label_name=one.label_name,
-            volume_dice=_defined(one.scores.volume_dice),
-            slice_dice=_defined(one.scores.slice_dice),
-            slice_dice_all=_defined(one.scores.slice_dice_all),
+            volume_dice=defined(one.scores.volume_dice),
+            slice_dice=defined(one.scores.slice_dice),
+            slice_dice_all=defined(one.scores.slice_dice_all),
             slices_predicted=one.scores.slices_predicted,
             slices_reference=one.scores.slices_reference,
-            hd95_mm=_defined(one.scores.hd95_mm),
-            nsd_2mm=_defined(one.scores.nsd_2mm),
-            coverage=_defined(one.scores.coverage),
-            volume_error=_defined(one.scores.volume_error),
+            hd95_mm=defined(one.scores.hd95_mm),
+            nsd_2mm=defined(one.scores.nsd_2mm),
+            coverage=defined(one.scores.coverage),
+            volume_error=defined(one.scores.volume_error),
             predicted_ml=one.scores.predicted_voxels * one.voxel_ml,
             reference_ml=one.scores.reference_voxels * one.voxel_ml,
             prediction_sha256=one.prediction_sha256,
@@ -268,7 +268,3 @@ def _current_job(session: Session, training: Training) -> Job:
         .order_by(TrainingStep.position.desc())
         .limit(1)
     ).one()
-
-
-def _defined(score: float) -> float | None:
-    return None if math.isnan(score) else score
