@@ -38,8 +38,8 @@ from crowdmask.core.nifti import orientation_of
 from crowdmask.core.openlabeling import read_openlabeling, volumes_in
 from crowdmask.core.simulate import DEFAULT_JITTER_MM, Annotator, presence_of, simulate
 from crowdmask.core.tracks import AnnotationDocument, boxes_by_slice, document_from_tracks
+from crowdmask_ml.cache import SliceCache
 from crowdmask_ml.completion import CompletionParameters
-from crowdmask_ml.embeddings import EmbeddingCache
 from crowdmask_ml.loading import load_segmenter
 from crowdmask_ml.registry import DEFAULT_MODEL
 from crowdmask_ml.segment import segment_volume
@@ -211,7 +211,7 @@ def measure(
     segmenter = _Remembering(load_segmenter(DEFAULT_MODEL, runtime=runtime))
     parameters = parameters or CompletionParameters()
     with tempfile.TemporaryDirectory(prefix="crowdmask-bench-") as folder:
-        embeddings = EmbeddingCache(cache or Path(folder))
+        embeddings = SliceCache(cache or Path(folder))
         rows = [
             row
             for name in names
@@ -236,7 +236,7 @@ def measure(
 def _rows(
     series: Series,
     segmenter: _Remembering,
-    cache: EmbeddingCache,
+    cache: SliceCache,
     seeds: int,
     parameters: CompletionParameters,
     note: Callable[[str], object],

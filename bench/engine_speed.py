@@ -42,7 +42,7 @@ from crowdmask.core.slicepack import SlicePack, write_pack
 from crowdmask.core.tracks import AnnotationDocument, BoxSource, document_from_boxes
 from crowdmask.core.volume import display_slice, from_display
 from crowdmask.core.windowing import Window, apply_window
-from crowdmask_ml.embeddings import EmbeddingCache
+from crowdmask_ml.cache import SliceCache
 from crowdmask_ml.loading import load_segmenter
 from crowdmask_ml.registry import DEFAULT_MODEL
 from crowdmask_ml.segment import segment_volume
@@ -173,7 +173,7 @@ def _our_way(
     with tempfile.TemporaryDirectory(prefix="crowdmask-bench-") as folder:
         path = Path(folder) / "volume.pack"
         write_pack(path, read_volume(source).voxels)
-        cache = EmbeddingCache(Path(folder) / "embeddings")
+        cache = SliceCache(Path(folder) / "embeddings")
         with SlicePack.open(path) as pack:
             return [
                 segment_volume(
@@ -280,7 +280,7 @@ def _segment_large(path: Path) -> dict[str, Any]:
             {1: document_from_boxes(pack.shape, boxes, source=BoxSource.SIMULATED)},
             segmenter,
             window=Window(-160, 240),
-            cache=EmbeddingCache(Path(folder)),
+            cache=SliceCache(Path(folder)),
         )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return {

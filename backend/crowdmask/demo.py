@@ -343,7 +343,7 @@ def _row(platform: Platform, case: _Case, mask: VisibleMask) -> DemoRow:
 
 def _ideal_dice(platform: Platform, case: _Case, console: Console) -> float:
     """The same model on ideal boxes, by the library directly; shares the worker's embeddings."""
-    from crowdmask_ml.embeddings import EmbeddingCache
+    from crowdmask_ml.cache import SliceCache
     from crowdmask_ml.loading import load_segmenter
     from crowdmask_ml.segment import segment_volume
 
@@ -360,7 +360,7 @@ def _ideal_dice(platform: Platform, case: _Case, console: Console) -> float:
             {IDEAL_INDEX: drawn},
             load_segmenter(platform.settings.model, runtime=platform.settings.runtime),
             window=_window(platform, case),
-            cache=EmbeddingCache(platform.settings.embeddings_dir),
+            cache=SliceCache(platform.settings.embeddings_dir),
             progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
     return metrics.volume_dice(result.mask == IDEAL_INDEX, reference)

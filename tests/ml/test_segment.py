@@ -1,5 +1,8 @@
 """From boxes to a mask, with a small random SAM: the rules, not the quality."""
 
+import multiprocessing
+import os
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +18,12 @@ from crowdmask.core.slicepack import SlicePack
 from crowdmask.core.tracks import document_from_boxes, document_from_tracks, empty_document
 from crowdmask.core.uncertainty import entropy_map
 from crowdmask.core.windowing import Window
+from crowdmask_ml.cache import SliceCache
 from crowdmask_ml.completion import CompletionParameters
-from crowdmask_ml.embeddings import EmbeddingCache, StoredEmbedding
+from crowdmask_ml.embeddings import StoredEmbedding
 from crowdmask_ml.segment import MaskResult, Progress, segment_volume
 from crowdmask_ml.segmenter import Segmenter
+from tests.ml.conftest import spec_like
 
 WINDOW = Window(-50, 250)
 ONE = Box(18, 8, 42, 27)
@@ -35,7 +40,7 @@ def _segment(
     segmenter: Segmenter,
     *,
     window: Window = WINDOW,
-    cache: EmbeddingCache | None = None,
+    cache: SliceCache | None = None,
     progress: Progress | None = None,
     completion: Completion = Completion.NONE,
     with_uncertainty: bool = False,
@@ -141,7 +146,7 @@ def test_the_cache_changes_nothing_but_the_work(
 ) -> None:
     boxes: Boxes = {1: {z: [ONE] for z in range(4)}, 2: {z: [OTHER] for z in range(2, 6)}}
     plain = _segment(pack_path, boxes, small_sam)
-    cache = EmbeddingCache(tmp_path / "embeddings")
+    cache = SliceCache(tmp_path / "slices")
     first = _segment(pack_path, {1: boxes[1]}, small_sam, cache=cache)
     assert first.slices_encoded == 4
     second = _segment(pack_path, boxes, small_sam, cache=cache)
@@ -153,20 +158,33 @@ def test_the_cache_changes_nothing_but_the_work(
 def test_a_damaged_cache_entry_is_computed_again(
     pack_path: Path, small_sam: Segmenter, tmp_path: Path
 ) -> None:
-    cache = EmbeddingCache(tmp_path / "embeddings")
+    cache = SliceCache(tmp_path / "slices")
     boxes: Boxes = {1: {2: [ONE], 3: [ONE]}}
     first = _segment(pack_path, boxes, small_sam, cache=cache)
-    entry = sorted((tmp_path / "embeddings").rglob("*.embedding"))[0]
-    whole = entry.read_bytes()
-    entry.write_bytes(whole[: len(whole) // 2])
+    entries = {path: path.read_bytes() for path in (tmp_path / "slices").rglob("*") if path.is_file()}
+    assert len(entries) == 4
+    for entry, whole in entries.items():
+        entry.write_bytes(whole[: len(whole) // 2])
     again = _segment(pack_path, boxes, small_sam, cache=cache)
-    assert again.slices_encoded == 1
+    assert (again.slices_encoded, again.predictions_made) == (2, 2)
     assert np.array_equal(again.mask, first.mask)
-    assert entry.read_bytes() == whole
+    assert {entry: entry.read_bytes() for entry in entries} == entries
+
+
+def test_of_a_new_revision_only_what_changed_is_computed(
+    pack_path: Path, small_sam: Segmenter, tmp_path: Path
+) -> None:
+    cache = SliceCache(tmp_path / "slices")
+    first = _segment(pack_path, {1: {z: [ONE] for z in range(5)}}, small_sam, cache=cache)
+    assert (first.slices_encoded, first.predictions_made) == (5, 5)
+    revised: Boxes = {1: {**{z: [ONE] for z in range(6)}, 2: [OTHER]}}
+    second = _segment(pack_path, revised, small_sam, cache=cache)
+    assert (second.slices_encoded, second.predictions_made) == (1, 2)
+    assert np.array_equal(second.mask, _segment(pack_path, revised, small_sam).mask)
 
 
 def test_another_window_is_another_embedding(pack_path: Path, small_sam: Segmenter, tmp_path: Path) -> None:
-    cache = EmbeddingCache(tmp_path / "embeddings")
+    cache = SliceCache(tmp_path / "slices")
     _segment(pack_path, {1: {2: [ONE]}}, small_sam, cache=cache)
     other = _segment(pack_path, {1: {2: [ONE]}}, small_sam, window=Window(0, 100), cache=cache)
     assert other.slices_encoded == 1
@@ -190,8 +208,40 @@ def test_what_progress_raises_stops_the_work(pack_path: Path, small_sam: Segment
 
     boxes: Boxes = {1: {z: [ONE] for z in range(6)}}
     with pytest.raises(CrowdmaskError, match="Cancelled"):
-        _segment(pack_path, boxes, small_sam, cache=EmbeddingCache(tmp_path / "embeddings"), progress=cancel)
-    assert len(list((tmp_path / "embeddings").rglob("*.embedding"))) == 2
+        _segment(pack_path, boxes, small_sam, cache=SliceCache(tmp_path / "slices"), progress=cancel)
+    assert len(list((tmp_path / "slices").rglob("*.embedding"))) == 2
+
+
+def _segment_and_be_killed(pack_path: Path, checkpoint: Path, folder: Path) -> None:
+    def kill(done: int, total: int) -> None:
+        if (done, total) == (KILLED_AT, len(TO_KILL[1])):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    spec = spec_like("sam-vit-b", checkpoint)
+    _segment(pack_path, TO_KILL, spec.loader(spec, checkpoint), cache=SliceCache(folder), progress=kill)
+
+
+KILLED_AT = 4
+TO_KILL: Boxes = {1: {z: [ONE] for z in range(6)}, 2: {z: [OTHER] for z in range(6)}}
+
+
+def test_after_a_kill_the_work_goes_on_with_the_next_slice(
+    pack_path: Path, small_sam: Segmenter, small_checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "slices"
+    process = multiprocessing.get_context("spawn").Process(
+        target=_segment_and_be_killed, args=(pack_path, small_checkpoint, folder)
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    rest = _segment(pack_path, TO_KILL, small_sam, cache=SliceCache(folder))
+    assert rest.slices_encoded == 6 - KILLED_AT
+    assert rest.predictions_made == 2 * (6 - KILLED_AT)
+    whole = _segment(pack_path, TO_KILL, small_sam)
+    assert (whole.slices_encoded, whole.predictions_made) == (6, 12)
+    assert np.array_equal(rest.mask, whole.mask)
+    assert rest.slices == whole.slices
 
 
 @pytest.mark.parametrize("label", [0, 256])
@@ -283,7 +333,7 @@ def test_an_added_slice_takes_after_its_neighbours_when_smoothed(
     assert np.array_equal(made.mask[2] == 1, own + weight * (beside + after) > 0)
 
 
-def test_full_without_a_cache_encodes_each_slice_once(pack_path: Path, small_sam: Segmenter) -> None:
+def test_full_without_a_cache_does_nothing_twice(pack_path: Path, small_sam: Segmenter) -> None:
     result = _segment(
         pack_path, {1: {2: [ONE], 3: [ONE]}, 2: {2: [OTHER]}}, small_sam, completion=Completion.FULL
     )

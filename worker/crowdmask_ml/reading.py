@@ -1,17 +1,28 @@
-"""The slices of one volume as a model sees them."""
+"""The slices of one volume as a model sees them, and what it makes of boxes on them."""
 
+import hashlib
+import json
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+import crowdmask
+from crowdmask.core.errors import Corrupt, ErrorCode
 from crowdmask.core.geometry import Box
 from crowdmask.core.slicepack import SlicePack
 from crowdmask.core.volume import display_slice, from_display
 from crowdmask.core.windowing import Window, apply_window
-from crowdmask_ml.embeddings import EmbeddingCache, EmbeddingKey, StoredEmbedding
+from crowdmask_ml.cache import SliceCache
+from crowdmask_ml.embeddings import EmbeddingKey, StoredEmbedding
 from crowdmask_ml.segmenter import Embeddings, Segmenter
+
+_MAGIC = b"CMPRED01"
+# Rows and columns of the slice; first row, rows, first column, columns of the part; boxes; the logit elsewhere.
+_HEADER = struct.Struct("<7If")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,22 +37,63 @@ class SlicePrediction:
     logits: NDArray[np.float32]
     predicted_iou: tuple[float, ...]
 
+    def to_bytes(self) -> bytes:
+        """Exactly, of the logits only the part around the boxes, beyond which all are the same."""
+        elsewhere = self.logits[0, 0]
+        differs = self.logits != elsewhere
+        (y0, y1), (x0, x1) = (_extent(differs.any(axis=axis)) for axis in (1, 0))
+        return b"".join(
+            (
+                _MAGIC,
+                _HEADER.pack(
+                    *self.logits.shape, y0, y1 - y0, x0, x1 - x0, len(self.predicted_iou), elsewhere
+                ),
+                np.array(self.predicted_iou, "<f8").tobytes(),
+                self.logits[y0:y1, x0:x1].astype("<f4").tobytes(),
+            )
+        )
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Raises `Corrupt` ``blob_corrupt`` for what `to_bytes` did not write."""
+        start = len(_MAGIC) + _HEADER.size
+        if len(content) < start or not content.startswith(_MAGIC):
+            raise _damaged(content)
+        *numbers, elsewhere = _HEADER.unpack(content[len(_MAGIC) : start])
+        n_y, n_x, y0, rows, x0, columns, boxes = numbers
+        if len(content) != start + 8 * boxes + 4 * rows * columns or y0 + rows > n_y or x0 + columns > n_x:
+            raise _damaged(content)
+        logits = np.full((n_y, n_x), elsewhere, np.float32)
+        part = np.frombuffer(content, "<f4", rows * columns, start + 8 * boxes)
+        logits[y0 : y0 + rows, x0 : x0 + columns] = part.reshape(rows, columns)
+        return cls(logits, tuple(np.frombuffer(content, "<f8", boxes, start).tolist()))
+
 
 class SliceReader:
     """Predicts boxes on slices of one volume; holds the embeddings of the slices loaded last and of no others.
 
     Attributes:
         encoded: how many embeddings were computed so far; the others were in the cache.
+        decoded: how many predictions were computed so far; the others were in the cache.
     """
 
     def __init__(
-        self, pack: SlicePack, segmenter: Segmenter, window: Window, cache: EmbeddingCache | None
+        self,
+        pack: SlicePack,
+        segmenter: Segmenter,
+        window: Window,
+        cache: SliceCache | None,
+        *,
+        keeps_predictions: bool = False,
     ) -> None:
+        """``keeps_predictions``: in the cache, too, for boxes that are asked for again: not for those of a moment."""
         self.encoded = 0
+        self.decoded = 0
         self._pack = pack
         self._segmenter = segmenter
         self._window = window
         self._cache = cache
+        self._predictions = cache if keeps_predictions else None
         self._loaded: dict[int, StoredEmbedding] = {}
         self._current: tuple[int, Embeddings] | None = None
 
@@ -59,15 +111,20 @@ class SliceReader:
         keys = {z: self._key(z) for z in slices}
         self._loaded = {}
         if self._cache is not None:
-            self._loaded = {z: kept for z in slices if (kept := self._cache.get(keys[z])) is not None}
+            kept = {z: self._cache.get(keys[z].entry, StoredEmbedding.from_bytes) for z in slices}
+            self._loaded = {z: embedding for z, embedding in kept.items() if embedding is not None}
         missing = [z for z in slices if z not in self._loaded]
         if missing:
             images = np.stack([self._image(z) for z in missing])
             for z, embedding in zip(missing, self._segmenter.encode(images), strict=True):
                 self._loaded[z] = StoredEmbedding.quantise(embedding)
                 if self._cache is not None:
-                    self._cache.put(keys[z], self._loaded[z])
+                    self._cache.put(keys[z].entry, self._loaded[z].to_bytes())
         self.encoded += len(missing)
+
+    def keeps(self, z: int, boxes: Sequence[Box]) -> bool:
+        """Whether `predict` needs no embedding for these, as far as can be told beforehand."""
+        return self._predictions is not None and self._entry(z, boxes) in self._predictions
 
     def predict(self, z: int, boxes: Sequence[Box]) -> SlicePrediction:
         """What the model makes of the boxes of one label on slice ``z``.
@@ -75,12 +132,23 @@ class SliceReader:
         Raises:
             Corrupt: ``slice_pack_corrupt``.
         """
+        if self._predictions is None:
+            return self._decode(z, boxes)
+        entry = self._entry(z, boxes)
+        found = self._predictions.get(entry, SlicePrediction.from_bytes)
+        if found is None:
+            found = self._decode(z, boxes)
+            self._predictions.put(entry, found.to_bytes())
+        return found
+
+    def _decode(self, z: int, boxes: Sequence[Box]) -> SlicePrediction:
         if self._current is None or self._current[0] != z:
             if z not in self._loaded:
                 self.load([z])
             self._current = (z, self._loaded[z].restore())
         prompts = np.array([box.values for box in boxes], dtype=np.float64)
         made = self._segmenter.decode(self._current[1], prompts)
+        self.decoded += 1
         return SlicePrediction(
             from_display(made.logits.max(axis=0)), tuple(float(iou) for iou in made.predicted_iou)
         )
@@ -102,3 +170,19 @@ class SliceReader:
             preprocessing=self._segmenter.preprocessing,
             runtime=self._segmenter.runtime,
         )
+
+    def _entry(self, z: int, boxes: Sequence[Box]) -> str:
+        """Decoding is this version's own code, unlike encoding: another one may do it differently."""
+        rest = [crowdmask.__version__, self._segmenter.mask_rule, [box.values for box in boxes]]
+        digest = hashlib.sha256(f"{self._key(z).digest}{json.dumps(rest)}".encode()).hexdigest()
+        return f"{digest}.prediction"
+
+
+def _extent(is_there: NDArray[np.bool_]) -> tuple[int, int]:
+    """From the first to after the last; (0, 0) when there is none."""
+    where = np.flatnonzero(is_there)
+    return (int(where[0]), int(where[-1]) + 1) if len(where) else (0, 0)
+
+
+def _damaged(content: bytes) -> Corrupt:
+    return Corrupt(ErrorCode.BLOB_CORRUPT, f"A stored prediction of {len(content)} bytes is damaged.")

@@ -19,8 +19,8 @@ from crowdmask.core.slicepack import SlicePack
 from crowdmask.core.tracks import AnnotationDocument, BoxOnSlice, boxes_by_slice
 from crowdmask.core.uncertainty import entropy_map
 from crowdmask.core.windowing import Window
+from crowdmask_ml.cache import SliceCache
 from crowdmask_ml.completion import CompletionParameters, propagated
-from crowdmask_ml.embeddings import EmbeddingCache
 from crowdmask_ml.reading import SliceReader
 from crowdmask_ml.segmenter import Segmenter
 from crowdmask_ml.smoothing import LabelsOnSlice, drop_small_pieces, smoothed
@@ -59,7 +59,8 @@ class MaskResult:
         mask: uint8 ``(z, y, x)`` on the canonical grid: the label's integer, 0 = no mask.
         slices: in ascending order of slice, then label.
         completion, parameters: what was added to the slices that the tracks cover.
-        slices_encoded: how many embeddings were computed; the others were in the cache.
+        slices_encoded: how many embeddings were computed; the others were in the cache or not needed.
+        predictions_made: how often the boxes of a label on a slice were decoded; the others were in the cache.
         seconds: wall clock, without loading the model.
         uncertainty: uint8 ``(z, y, x)``, ``core.uncertainty.entropy_map`` of the logits that the mask was made of, of
             several labels the highest; 0 on slices without a box. None unless it was asked for.
@@ -70,6 +71,7 @@ class MaskResult:
     completion: Completion
     parameters: CompletionParameters
     slices_encoded: int
+    predictions_made: int
     seconds: float
     uncertainty: NDArray[np.uint8] | None = None
 
@@ -94,7 +96,7 @@ def segment_volume(
     window: Window,
     completion: Completion = Completion.NONE,
     parameters: CompletionParameters | None = None,
-    cache: EmbeddingCache | None = None,
+    cache: SliceCache | None = None,
     with_uncertainty: bool = False,
     progress: Progress | None = None,
 ) -> MaskResult:
@@ -114,7 +116,8 @@ def segment_volume(
         window: maps the volume's values to the 0..255 that the model sees.
         completion: which slices get a mask besides those that the tracks cover.
         parameters: of ``completion``; None: the defaults.
-        cache: where embeddings are kept; None computes all anew and keeps none.
+        cache: where the embeddings and predictions of slices are kept: work that was stopped, or boxes of which few
+            have changed, cost only what is new. None computes all anew and keeps nothing.
         with_uncertainty: whether to map how undecided the model was; costs a byte per voxel and little time.
         progress: called with (slices done, slices in total), first with (0, total); the total grows while slices
             beyond the ends are found. What it raises stops the work.
@@ -128,7 +131,7 @@ def segment_volume(
     parameters = parameters or CompletionParameters()
     report = progress or _silent
     with _kept(cache, completion) as kept:
-        reader = SliceReader(pack, segmenter, window, kept)
+        reader = SliceReader(pack, segmenter, window, kept, keeps_predictions=True)
         prompts = _prompts(documents, completion, parameters, reader, report)
         mask = np.zeros(pack.shape, dtype=np.uint8)
         uncertainty = np.zeros(pack.shape, dtype=np.uint8) if with_uncertainty else None
@@ -153,6 +156,7 @@ def segment_volume(
         completion,
         parameters,
         reader.encoded,
+        reader.decoded,
         time.perf_counter() - started,
         uncertainty,
     )
@@ -204,10 +208,12 @@ def _prompts(
 def _predictions(
     reader: SliceReader, prompts: Mapping[int, Mapping[int, _Prompts]], batch_size: int
 ) -> Iterator[tuple[int, LabelsOnSlice]]:
-    """Slice by slice, encoded in batches."""
+    """Slice by slice, encoded in batches where something is not decoded yet."""
     todo = iter(prompts)
     while batch := list(islice(todo, max(1, batch_size))):
-        reader.load(batch)
+        reader.load(
+            [z for z in batch if not all(reader.keeps(z, asked.plain) for asked in prompts[z].values())]
+        )
         for z in batch:
             yield z, {label: reader.predict(z, asked.plain) for label, asked in prompts[z].items()}
 
@@ -255,13 +261,13 @@ def _completed(prompts: Mapping[int, Mapping[int, _Prompts]]) -> dict[int, list[
 
 
 @contextmanager
-def _kept(cache: EmbeddingCache | None, completion: Completion) -> Iterator[EmbeddingCache | None]:
-    """Propagation looks at slices that are predicted later: without a cache they would be encoded twice."""
+def _kept(cache: SliceCache | None, completion: Completion) -> Iterator[SliceCache | None]:
+    """Propagation looks at slices that are predicted later: without a cache all of it would be done twice."""
     if cache is not None or completion is not Completion.FULL:
         yield cache
         return
     with TemporaryDirectory(prefix="crowdmask-") as folder:
-        yield EmbeddingCache(Path(folder))
+        yield SliceCache(Path(folder))
 
 
 def _silent(done: int, total: int) -> None:

@@ -16,7 +16,7 @@ from crowdmask.core.simulate import DEFAULT_JITTER_MM, jitter
 from crowdmask.core.slicepack import SlicePack
 from crowdmask.core.tracks import AnnotationDocument, boxes_by_slice
 from crowdmask.core.windowing import Window
-from crowdmask_ml.embeddings import EmbeddingCache
+from crowdmask_ml.cache import SliceCache
 from crowdmask_ml.reading import SliceReader
 from crowdmask_ml.segment import Progress
 from crowdmask_ml.segmenter import Segmenter
@@ -77,7 +77,7 @@ def measure_uncertainty(
     rng: np.random.Generator,
     repeats: int = DEFAULT_REPEATS,
     jitter_mm: float = DEFAULT_JITTER_MM,
-    cache: EmbeddingCache | None = None,
+    cache: SliceCache | None = None,
     progress: Progress | None = None,
 ) -> UncertaintyResult:
     """Decode every box as it is and ``repeats`` times with an error on each edge, on every slice that a track covers.

@@ -32,7 +32,7 @@ from crowdmask.infra.logs import set_up_logs
 from crowdmask.infra.security import derived_secret
 from crowdmask.infra.settings import Settings, load_settings
 from crowdmask.infra.storage import LocalStorage
-from crowdmask_ml.embeddings import EmbeddingCache
+from crowdmask_ml.cache import SliceCache
 from crowdmask_ml.loading import load_segmenter
 from crowdmask_ml.reading import SliceReader
 from crowdmask_ml.segmenter import Segmenter
@@ -58,7 +58,7 @@ class Predictor:
     def __init__(self, settings: Settings) -> None:
         self._model, self._runtime = settings.model, settings.runtime
         self._storage = LocalStorage(settings.blobs_dir)
-        self._cache = EmbeddingCache(settings.embeddings_dir)
+        self._cache = SliceCache(settings.embeddings_dir)
         self._segmenter: Segmenter | None = None
         self._refusal: tuple[float, CrowdmaskError] | None = None
         self._pack = lru_cache(_PACKS_KEPT)(self._open)

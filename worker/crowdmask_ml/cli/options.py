@@ -26,7 +26,10 @@ CheckpointOption = Annotated[
 ]
 CacheOption = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Keep embeddings there; about 1 MB for each slice with a box."),
+    typer.Option(
+        metavar="DIR",
+        help="Keep what is computed of each slice there, about 1.2 MB: work that was stopped goes on from it.",
+    ),
 ]
 
 

@@ -66,7 +66,7 @@ def segment(
     from crowdmask.core.completion import Completion
     from crowdmask.core.nifti import read_volume
     from crowdmask.core.slicepack import SlicePack, write_pack
-    from crowdmask_ml.embeddings import EmbeddingCache
+    from crowdmask_ml.cache import SliceCache
     from crowdmask_ml.loading import load_segmenter
     from crowdmask_ml.provenance import Origin, file_sha256, provenance_path, write_mask_with_provenance
     from crowdmask_ml.registry import find_model
@@ -112,7 +112,7 @@ def segment(
                 segmenter,
                 window=chosen,
                 completion=Completion(completion),
-                cache=EmbeddingCache(cache) if cache is not None else None,
+                cache=SliceCache(cache) if cache is not None else None,
                 progress=progress,
             )
     with writing(output):

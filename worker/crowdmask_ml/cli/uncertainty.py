@@ -71,7 +71,7 @@ def uncertainty(
     from crowdmask.core.boxes_file import read_boxes
     from crowdmask.core.nifti import read_volume, write_mask
     from crowdmask.core.slicepack import SlicePack, write_pack
-    from crowdmask_ml.embeddings import EmbeddingCache
+    from crowdmask_ml.cache import SliceCache
     from crowdmask_ml.loading import load_segmenter
     from crowdmask_ml.registry import find_model
     from crowdmask_ml.uncertainty import measure_uncertainty
@@ -108,7 +108,7 @@ def uncertainty(
                 rng=np.random.default_rng(seed),
                 repeats=repeats,
                 jitter_mm=jitter_mm,
-                cache=EmbeddingCache(cache) if cache is not None else None,
+                cache=SliceCache(cache) if cache is not None else None,
                 progress=progress,
             )
     if output is not None:

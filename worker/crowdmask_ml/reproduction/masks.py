@@ -13,8 +13,8 @@ from crowdmask.core.nifti import Image, read_volume
 from crowdmask.core.slicepack import SlicePack, write_pack
 from crowdmask.core.tracks import AnnotationDocument
 from crowdmask.core.windowing import Window, default_window
+from crowdmask_ml.cache import SliceCache
 from crowdmask_ml.completion import CompletionParameters
-from crowdmask_ml.embeddings import EmbeddingCache
 from crowdmask_ml.provenance import Origin, conditions, file_sha256, read_record, write_mask_with_provenance
 from crowdmask_ml.segment import Progress, segment_volume
 from crowdmask_ml.segmenter import Segmenter
@@ -97,7 +97,7 @@ def keep_masks(
             percentile_low=summary.percentile_low,
             percentile_high=summary.percentile_high,
         )
-        cache = EmbeddingCache(folder / "embeddings")
+        cache = SliceCache(folder / "embeddings")
         for completion in missing:
             result = segment_volume(
                 pack,

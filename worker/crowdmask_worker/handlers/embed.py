@@ -9,7 +9,7 @@ from crowdmask.jobs import waits_before
 from crowdmask.models import Queue
 from crowdmask.segmentations.queries import embed_request
 from crowdmask.segmentations.service import EMBED_PRIORITY, request_embeddings
-from crowdmask_ml.embeddings import EmbeddingCache
+from crowdmask_ml.cache import SliceCache
 from crowdmask_ml.reading import SliceReader
 from crowdmask_worker.context import Effect, JobContext
 from crowdmask_worker.segmenters import segmenter
@@ -24,7 +24,7 @@ def handle(context: JobContext) -> Effect:
     with context.database.read() as session:
         request = embed_request(session, volume_id=volume_id)
     context.storage.verify(request.pack_sha256)
-    cache = EmbeddingCache(context.settings.embeddings_dir)
+    cache = SliceCache(context.settings.embeddings_dir)
     model = segmenter(context.settings.model, context.settings.runtime)
     with SlicePack.open(context.storage.path(request.pack_sha256)) as pack:
         reader = SliceReader(pack, model, request.window, cache)

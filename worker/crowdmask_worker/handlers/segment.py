@@ -15,7 +15,7 @@ from crowdmask.models.base import JsonDict
 from crowdmask.segmentations import service
 from crowdmask.segmentations.derived import derived_request, record_derived
 from crowdmask.segmentations.queries import SegmentRequest, segment_request
-from crowdmask_ml.embeddings import EmbeddingCache
+from crowdmask_ml.cache import SliceCache
 from crowdmask_ml.provenance import parameters_used
 from crowdmask_ml.segment import MaskResult, SliceProvenance, segment_volume
 from crowdmask_ml.segmenter import Segmenter
@@ -25,7 +25,10 @@ from crowdmask_worker.context import Effect, JobContext
 
 
 def handle(context: JobContext) -> Effect:
-    """Payload: ``annotation_id``, ``revision``; or ``derived_mask_id``. Equal inputs give the same mask bytes."""
+    """Payload: ``annotation_id``, ``revision``; or ``derived_mask_id``. Equal inputs give the same mask bytes.
+
+    What was computed of each slice is kept, so a further attempt goes on where the last one was.
+    """
     payload = context.job.payload
     with context.database.read() as session:
         if "derived_mask_id" in payload:
@@ -44,7 +47,7 @@ def handle(context: JobContext) -> Effect:
             segmenter,
             window=request.window,
             completion=request.completion,
-            cache=EmbeddingCache(context.settings.embeddings_dir),
+            cache=SliceCache(context.settings.embeddings_dir),
             with_uncertainty=True,
             progress=lambda done, total: context.report(done / max(total, 1)),
         )
