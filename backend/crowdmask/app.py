@@ -17,6 +17,7 @@ from crowdmask import jobs
 from crowdmask.accounts.router import router as accounts
 from crowdmask.annotations.router import router as annotations
 from crowdmask.assignments.router import router as assignments
+from crowdmask.collection import collect_forever
 from crowdmask.evaluations.router import router as evaluations
 from crowdmask.exports.router import router as exports
 from crowdmask.infra.db import POOL_SIZE, Database
@@ -111,7 +112,8 @@ def openapi_json() -> str:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """While the server runs: its threads, the poller of changes, and the reconciler that rings the workers' bell."""
+    """While the server runs: its threads, the poller of changes, the reconciler that rings the workers' bell, and the collection of
+    files that nothing needs any more."""
     from crowdmask.infra import broker
 
     state: ServerState = app.state.server
@@ -124,7 +126,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         name="reconciler",
         daemon=True,
     )
+    collector = threading.Thread(
+        target=collect_forever,
+        args=(state.database, state.storage, state.settings, stop),
+        name="collector",
+        daemon=True,
+    )
     reconciler.start()
+    collector.start()
     poller = asyncio.create_task(state.events.run())
     try:
         yield
@@ -133,6 +142,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await state.previews.close()
         stop.set()
         await asyncio.to_thread(reconciler.join)
+        await asyncio.to_thread(collector.join)
         state.database.close()
 
 

@@ -1,11 +1,14 @@
 """Blobs: whole or absent, named by what they hold (faults 45, 46, 47, 58, docs/faults.md)."""
 
+import errno
+import fcntl
 import hashlib
 import os
 import resource
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from crowdmask.core.errors import Corrupt, ErrorCode, Unavailable
-from crowdmask.infra.storage import LocalStorage
+from crowdmask.infra.storage import LocalStorage, file_clock
 
 HELLO = hashlib.sha256(b"hello").hexdigest()
 
@@ -114,6 +117,72 @@ def test_a_process_killed_while_it_stores_leaves_no_blob(storage: LocalStorage, 
     key = storage.put_bytes(b"x" * (2 << 20))
     assert storage.verify(key).stat().st_size == 2 << 20
     assert leftovers(storage) == before
+
+
+# Throwing away what nobody needs (crowdmask.collection decides what that is)
+
+
+def make_old(storage: LocalStorage, key: str) -> None:
+    os.utime(storage.path(key), (1e9, 1e9))
+
+
+def test_only_what_was_put_long_ago_can_be_discarded_and_putting_it_again_makes_it_young(
+    storage: LocalStorage,
+) -> None:
+    clock = file_clock(storage.incoming)
+    assert storage.discard(HELLO, put_before=clock) is None  # not there
+    storage.put_bytes(b"hello")
+    assert storage.discard(HELLO, put_before=clock) is None
+    make_old(storage, HELLO)
+    storage.put_bytes(b"hello")
+    assert storage.discard(HELLO, put_before=clock) is None
+    make_old(storage, HELLO)
+    assert storage.discard(HELLO, put_before=clock) == len(b"hello")
+    assert blobs(storage) == set()
+    assert storage.discard("../secret", put_before=clock) is None
+
+
+def test_bytes_that_are_put_while_they_are_being_discarded_are_there_afterwards(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The instant between the look at a blob's age and its removal."""
+    storage.put_bytes(b"hello")
+    make_old(storage, HELLO)
+    unlink = Path.unlink
+    threads = []
+
+    def unlink_late(path: Path, missing_ok: bool = False) -> None:
+        if path.name == HELLO:
+            threads.append(threading.Thread(target=storage.put_bytes, args=(b"hello",)))
+            threads[0].start()
+            threads[0].join(0.3)
+            assert threads[0].is_alive(), "it waits for the one that discards"
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink_late)
+    assert storage.discard(HELLO, put_before=file_clock(storage.incoming)) == len(b"hello")
+    threads[0].join()
+    assert storage.verify(HELLO).read_bytes() == b"hello"
+
+
+def test_nothing_is_discarded_while_somebody_gives_a_name_or_where_there_are_no_locks(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.put_bytes(b"hello")
+    make_old(storage, HELLO)
+    clock = file_clock(storage.incoming)
+    with (storage.root / "names.lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        assert storage.discard(HELLO, put_before=clock) is None
+
+    def no_locks(_handle: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(OSError, match="no locks"):
+        storage.discard(HELLO, put_before=clock)
+    storage.put_bytes(b"hello")
+    assert set(storage.stored()) == blobs(storage) == {HELLO}
 
 
 # A full disk (fault 45)

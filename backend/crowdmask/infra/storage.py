@@ -2,9 +2,13 @@
 
 A blob is written to a temporary file, synced and renamed, so under its name it is whole or absent. Names of people's
 files never become paths: a key is a hash and nothing else.
+
+What nobody needs is thrown away (``crowdmask.collection``), and only when it was put long ago. Putting the same bytes again
+makes a blob young; a lock keeps that from falling between the look at its age and its removal.
 """
 
 import errno
+import fcntl
 import hashlib
 import os
 import re
@@ -12,7 +16,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkstemp
+from tempfile import NamedTemporaryFile, mkstemp
 from typing import IO
 
 from crowdmask.core.errors import Corrupt, ErrorCode, Unavailable
@@ -23,15 +27,19 @@ _CHUNK_BYTES = 1 << 20
 _FREE_SHARE = 0.05
 # EFBIG: the file system, or the limit of the process, allows no file of this size.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 class LocalStorage:
-    """Blobs in the folder ``root``, as ``root/ab/ab12...``; safe for many threads and processes."""
+    """Blobs in the folder ``root``, as ``root/ab/ab12...``; safe for many threads and processes.
+
+    ``incoming``: where they are written before they get their names.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._incoming = root / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        self.incoming = root / "incoming"
+        self.incoming.mkdir(parents=True, exist_ok=True)
 
     def put_file(self, path: Path) -> str:
         """Store a copy of the file and return its SHA-256. Storing the same bytes again is fine.
@@ -94,6 +102,36 @@ class LocalStorage:
                 hint="Make room on the disk that holds the data folder, then try again.",
             )
 
+    def stored(self) -> Iterator[str]:
+        """The SHA-256 of every stored blob, folder by folder."""
+        for number in range(256):
+            folder = self.root / f"{number:02x}"
+            if folder.is_dir():
+                with os.scandir(folder) as entries:
+                    yield from (entry.name for entry in entries if _KEY.fullmatch(entry.name))
+
+    def discard(self, sha256: str, *, put_before: float) -> int | None:
+        """Remove a blob unless it was put at ``put_before`` (see ``file_clock``) or later.
+
+        Returns:
+            Its bytes; None when it stays, which it also does while another process gives a name and does not end.
+
+        Raises:
+            OSError: also where the file system has no locks: nothing is removed then.
+        """
+        path = self._place(sha256)
+        if path is None:
+            return None
+        try:
+            with self._naming(fcntl.LOCK_EX | fcntl.LOCK_NB):
+                found = path.stat()
+                if found.st_mtime >= put_before:
+                    return None
+                path.unlink()
+                return found.st_size
+        except (FileNotFoundError, BlockingIOError):
+            return None
+
     def _put(self, source: IO[bytes]) -> str:
         digest = hashlib.sha256()
         with self._writer() as (target, temporary):
@@ -106,7 +144,7 @@ class LocalStorage:
     def _writer(self) -> Iterator[tuple[IO[bytes], Path]]:
         temporary: Path | None = None
         try:
-            handle, name = mkstemp(dir=self._incoming)
+            handle, name = mkstemp(dir=self.incoming)
             temporary = Path(name)
             with os.fdopen(handle, "wb") as target:
                 yield target, temporary
@@ -129,12 +167,36 @@ class LocalStorage:
         if not folder.is_dir():
             folder.mkdir(exist_ok=True)
             sync_folder(self.root)
-        temporary.replace(folder / sha256)  # also when the blob exists: that repairs a damaged one
+        with self._naming(fcntl.LOCK_SH):
+            os.utime(target.fileno())  # young from here on, however long writing it has taken
+            temporary.replace(folder / sha256)  # also when the blob exists: that repairs a damaged one
         sync_folder(folder)
         return sha256
 
+    @contextmanager
+    def _naming(self, how: int) -> Iterator[None]:
+        """Names are given by many at once (``LOCK_SH``) and taken away by one alone (``LOCK_EX``). Held for an instant; who
+        is killed meanwhile lets go of it."""
+        handle = os.open(self.root / "names.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, how)
+            except OSError as error:
+                if how != fcntl.LOCK_SH or error.errno not in _NO_LOCKS:
+                    raise  # without locks blobs can be put all the same: none is ever removed
+            yield
+        finally:
+            os.close(handle)
+
     def _place(self, sha256: str) -> Path | None:
         return self.root / sha256[:2] / sha256 if _KEY.fullmatch(sha256) else None
+
+
+def file_clock(folder: Path) -> float:
+    """What time it is for the file system of a folder, in seconds as in ``st_mtime``: the only clock that the ages of its
+    files may be told by, wherever they were written."""
+    with NamedTemporaryFile(dir=folder) as file:
+        return os.fstat(file.fileno()).st_mtime
 
 
 def sha256_of(path: Path) -> str:

@@ -1,16 +1,15 @@
 """The pass that makes a job survive everything around it: dead workers, lost messages, a broker that was away."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 import structlog
-from filelock import FileLock, Timeout
 
 from crowdmask.core.errors import ErrorCode
 from crowdmask.core.lifecycle import JobState
+from crowdmask.infra.alone import alone
 from crowdmask.infra.db import Database, now
 from crowdmask.infra.settings import Settings
 from crowdmask.jobs.state import attempts_allowed, backoff_s, change, due
@@ -18,8 +17,6 @@ from crowdmask.models import Job, Queue
 
 Ring = Callable[[Queue], bool]
 """Rings a queue's bell; whether somebody could have heard it."""
-
-_ADVISORY_LOCK = 0x63726D736B  # any constant that no other lock of this database uses
 
 log = structlog.get_logger(__name__)
 
@@ -59,8 +56,8 @@ def reconcile_forever(database: Database, ring: Ring, settings: Settings, stop: 
     """Repeat the pass until ``stop``; among all processes on one database one at a time."""
     while not stop.is_set():
         try:
-            with _alone(database, settings) as alone:
-                if alone:
+            with alone(database, settings.data_dir, "reconcile") as mine:
+                if mine:
                     reconcile(database, ring, settings)
         except Exception as error:  # noqa: BLE001  it has to outlive every fault of the database
             log.warning("reconcile_failed", error=type(error).__name__)
@@ -111,27 +108,3 @@ def _mark_rung(database: Database, settings: Settings) -> list[Queue]:
         statement = sa.update(Job).where(silent).values(values).returning(Job.queue)
         rows = session.scalars(statement.execution_options(synchronize_session=False))
         return sorted(set(rows))
-
-
-@contextmanager
-def _alone(database: Database, settings: Settings) -> Iterator[bool]:
-    """Whether this process may reconcile now. A process that dies gives the right back by dying."""
-    if database.is_sqlite:
-        lock = FileLock(settings.data_dir / "reconcile.lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
-        return
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        alone = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_ADVISORY_LOCK))))
-        try:
-            yield alone
-        finally:
-            if alone:
-                connection.execute(sa.select(sa.func.pg_advisory_unlock(_ADVISORY_LOCK)))

@@ -18,8 +18,16 @@ CreatedAt = Annotated[datetime, mapped_column(UtcDateTime(), default=now())]
 UpdatedAt = Annotated[datetime, mapped_column(UtcDateTime(), default=now(), onupdate=now(), index=True)]
 """Set by every change; the live pages look for rows that are newer than what they have shown."""
 Sha256 = Annotated[str, mapped_column(sa.String(64))]
-BlobKey = Annotated[str, mapped_column(sa.String(64))]
-"""The sha256 under which the storage keeps a file."""
+"""Of anything but a file that this row needs: what storage is to keep for a row stands in a ``BlobKey``."""
+
+HOLDS_BLOB_KEYS = "holds_blob_keys"
+"""Marks the columns that ``crowdmask.collection`` reads: a file in storage that none of them names is thrown away."""
+BlobKey = Annotated[str, mapped_column(sa.String(64), info={HOLDS_BLOB_KEYS: True})]
+"""The sha256 under which the storage keeps a file, for as long as the row stands."""
+JsonWithBlobKeys = Annotated[
+    JsonDict, mapped_column(sa.JSON(none_as_null=True), info={HOLDS_BLOB_KEYS: True})
+]
+"""A document: every sha256 anywhere in it is a ``BlobKey``."""
 
 
 class Base(DeclarativeBase):

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crowdmask.models.base import Base, CreatedAt, Id, JsonDict
+from crowdmask.models.base import Base, CreatedAt, Id, JsonDict, JsonWithBlobKeys, Sha256
 
 
 class Export(Base):
@@ -23,8 +23,8 @@ class Export(Base):
     project_id: Mapped[UUID] = mapped_column(ForeignKey("project.id"))
     version: Mapped[int] = mapped_column(Integer)
     name: Mapped[str] = mapped_column(String(200))
-    selection: Mapped[JsonDict]
-    manifest_sha256: Mapped[str | None] = mapped_column(String(64))
+    selection: Mapped[JsonWithBlobKeys]
+    manifest_sha256: Mapped[Sha256 | None]
     created_by: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
     created_at: Mapped[CreatedAt]
     choice: Mapped[JsonDict | None]

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, Integer, Strin
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crowdmask.core.lifecycle import JobState
-from crowdmask.models.base import Base, CreatedAt, Id, JsonDict, UpdatedAt, enum_column
+from crowdmask.models.base import Base, CreatedAt, Id, JsonWithBlobKeys, UpdatedAt, enum_column
 
 
 class Queue(StrEnum):
@@ -46,7 +46,7 @@ class Job(Base):
     kind: Mapped[JobKind] = mapped_column(enum_column(JobKind))
     idem_key: Mapped[str] = mapped_column(String(200))
     queue: Mapped[Queue] = mapped_column(enum_column(Queue))
-    payload: Mapped[JsonDict]
+    payload: Mapped[JsonWithBlobKeys]
     priority: Mapped[int] = mapped_column(Integer, default=0)
     state: Mapped[JobState] = mapped_column(enum_column(JobState), default=JobState.QUEUED)
     attempt: Mapped[int] = mapped_column(Integer, default=0)

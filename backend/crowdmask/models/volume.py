@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crowdmask.core.lifecycle import VolumeState
-from crowdmask.models.base import Base, BlobKey, CreatedAt, Id, enum_column
+from crowdmask.models.base import Base, BlobKey, CreatedAt, Id, Sha256, enum_column
 
 
 class ReferenceOrigin(StrEnum):
@@ -51,7 +51,7 @@ class Volume(Base):
     name: Mapped[str] = mapped_column(String(200))
     state: Mapped[VolumeState] = mapped_column(enum_column(VolumeState))
     source_sha256: Mapped[BlobKey]
-    voxels_sha256: Mapped[str | None] = mapped_column(String(64))
+    voxels_sha256: Mapped[Sha256 | None]
     pack_sha256: Mapped[BlobKey | None]
     depth: Mapped[int | None] = mapped_column(Integer)
     height: Mapped[int | None] = mapped_column(Integer)

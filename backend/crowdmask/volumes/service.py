@@ -236,7 +236,7 @@ def _stated(text: str | None, *, what: str, longest: int = MAX_NAME) -> str | No
 
 
 def delete_volume(session: Session, actor: Actor, *, volume_id: UUID) -> None:
-    """Delete a volume that nobody has worked on, with its reference and its tasks; its files are collected later.
+    """Delete a volume that nobody has worked on, with its reference and its tasks; its files are collected a day later.
 
     Raises:
         Conflict: ``in_use`` when a task of it was ever given to somebody.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 SESSIONS_AT_ONCE = 32
-"""Below the connections of the pool: the poller, the reconciler and the check of who asks need some as well."""
+"""Below the connections of the pool: the poller, the reconciler, the collector and the check of who asks need some as well."""
 
 
 @dataclass(frozen=True)
