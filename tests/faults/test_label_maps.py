@@ -1,13 +1,16 @@
 """Fault 18 (docs/faults.md): label maps that lie elsewhere, or hold what is no label."""
 
 import gzip
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput
-from crowdmask.core.nifti import read_label_map, read_volume
+from crowdmask.core.label_values import label_map_notice
+from crowdmask.core.nifti import read_label_map, read_volume, write_volume
+from crowdmask.core.phantom import abdominal_phantom
 from crowdmask.core.volume import check_same_grid
 from crowdmask.volumes.gate import GateKind, run_gate
 from tests.faults.image_files import SHAPE, SLOPE, notices, plain, put, refused, write
@@ -65,6 +68,55 @@ def test_fault_18_a_label_above_255_is_kept_as_a_wider_integer(tmp_path):
     assert labels.voxels.dtype == np.int32
     np.testing.assert_array_equal(labels.voxels, values.T)
     assert run_gate(path, kind=GateKind.LABELS).label_values == (3, 2035, 14175)
+
+
+def _suspected(path: Path, **options: bool) -> list[str]:
+    """The notices of a file sent as a scan that say that it looks like a label map."""
+    found = run_gate(path, kind=GateKind.VOLUME, **options).notices
+    return [notice.text for notice in found if notice.code == "looks_like_labels"]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64])
+def test_fault_18_a_label_map_sent_as_a_scan_is_taken_with_a_notice(tmp_path, dtype):
+    voxels = np.zeros(SHAPE, dtype)
+    voxels[2:5, 3:6] = 1
+    voxels[6:8, 3:6] = 13
+    (text,) = _suspected(labels_file(tmp_path, voxels))
+    assert "3 different values" in text
+    assert "from 0 to 13" in text
+
+
+@pytest.mark.parametrize(
+    "voxels",
+    [
+        np.arange(np.prod(SHAPE)).reshape(SHAPE) % 31,  # one value too many
+        np.resize([0, 1, 1], SHAPE),  # mostly something
+        np.resize([0, 0, 0, -1024], SHAPE),
+        np.resize([0, 0, 0, 256], SHAPE),
+        np.resize([0, 0, 0, 0.5], SHAPE),
+        np.resize([*[0] * 30, 1, np.nan], SHAPE),
+        np.zeros(SHAPE),
+    ],
+    ids=["many", "no background", "negative", "high", "halves", "nan", "constant"],
+)
+def test_fault_18_an_image_of_few_values_is_no_label_map(tmp_path, voxels):
+    path = write(tmp_path, gzip.compress(plain(voxels.astype(np.float32))), "image.nii.gz")
+    assert _suspected(path) == []
+
+
+@pytest.mark.sample_data
+def test_fault_18_no_real_scan_looks_like_a_label_map_and_every_real_label_map_does(sample_data):
+    files = [path for path in sorted(sample_data.rglob("*.nii.gz")) if "openlabeling" not in path.parts]
+    labels = [path for path in files if re.search("label|mask", str(path.relative_to(sample_data)))]
+    assert len(files) > 60 > len(labels) > 30
+    suspected = [path for path in files if label_map_notice(read_volume(path).voxels) is not None]
+    assert suspected == labels
+
+
+def test_fault_18_the_phantom_does_not_look_like_a_label_map(tmp_path):
+    phantom = abdominal_phantom(np.random.default_rng(0))
+    write_volume(tmp_path / "phantom.nii.gz", phantom.voxels, phantom.grid)
+    assert _suspected(tmp_path / "phantom.nii.gz") == []
 
 
 @pytest.mark.sample_data

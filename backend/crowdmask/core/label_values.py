@@ -14,6 +14,10 @@ MAXIMUM_VALUES = 256
 #: How far from a whole number a value may be: scaled and resaved files give 1.0000000354.
 _ROUNDING = 1e-3
 _SHOWN = 20
+
+#: An image that holds no more different values than this, the background with them, may be a label map by mistake.
+_SUSPICIOUSLY_FEW = 30
+_HIGHEST_LABEL = 255
 _INT32_MAXIMUM = np.iinfo(np.int32).max
 
 
@@ -74,6 +78,38 @@ def integer_labels(
             Notice("labels_rounded", "The labels were whole numbers but for rounding; they were rounded.")
         )
     return labels
+
+
+def label_map_notice(voxels: NDArray[Any]) -> Notice | None:
+    """What to say of an image that looks like a label map: from 2 to 30 different values, all of them whole numbers from 0 to
+    255, of which 0 is the most frequent one. None of other images: even 8-bit ones hold more different values.
+
+    Args:
+        voxels: of an image, any real dtype, native byte order.
+    """
+    counts = np.zeros(_HIGHEST_LABEL + 1, dtype=np.int64)
+    for plane in voxels:
+        if voxels.dtype.kind == "f":
+            whole = np.rint(plane)
+            # Not a number, and infinite less infinite, are no labels.
+            with np.errstate(invalid="ignore"):
+                if not (np.abs(whole - plane) <= _ROUNDING).all():
+                    return None
+        else:
+            whole = plane
+        if whole.min() < 0 or whole.max() > _HIGHEST_LABEL:
+            return None
+        counts += np.bincount(whole.reshape(-1).astype(np.uint8), minlength=counts.size)
+        if np.count_nonzero(counts) > _SUSPICIOUSLY_FEW:
+            return None
+    different = int(np.count_nonzero(counts))
+    if different < 2 or counts.argmax() != 0:
+        return None
+    return Notice(
+        "looks_like_labels",
+        f"It looks like a label map: {different} different values, whole numbers from 0 to "
+        f"{int(np.flatnonzero(counts)[-1])}, mostly 0. Did you mean to add it as a reference? Then delete it here.",
+    )
 
 
 def _distinct(plane: NDArray[Any]) -> list[int]:

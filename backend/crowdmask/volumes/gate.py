@@ -148,10 +148,11 @@ def _limit(which: int, value: int) -> None:
 
 def _check(options: argparse.Namespace) -> dict[str, Any]:
     # Imported here: the parent imports this module too and must not load nibabel.
-    from crowdmask.core.label_values import distinct_values
+    from crowdmask.core.label_values import distinct_values, label_map_notice
     from crowdmask.core.nifti import read_label_map, read_volume, voxels_sha256
 
     values: tuple[int, ...] = ()
+    notices: list[Notice] = []
     if options.kind is GateKind.LABELS:
         image = read_label_map(options.path, assume_affine=options.assume_affine, name=options.name)
         values = tuple(value for value in distinct_values(image.voxels) if value != 0)
@@ -162,9 +163,10 @@ def _check(options: argparse.Namespace) -> dict[str, Any]:
             volume_index=options.volume_index,
             name=options.name,
         )
+        notices += [notice] if (notice := label_map_notice(image.voxels)) is not None else []
     return {
         "grid": image.grid.to_json(),
-        "notices": [notice.to_json() for notice in image.notices],
+        "notices": [notice.to_json() for notice in (*image.notices, *notices)],
         "voxels_sha256": voxels_sha256(image),
         "label_values": values,
     }
