@@ -46,6 +46,9 @@ class AdminPages:
     def choose_scans(self, *files: Path) -> None:
         self.page.get_by_label("Scan files").set_input_files([str(file) for file in files])
 
+    def choose_references(self, *files: Path) -> None:
+        self.page.get_by_label("Reference files").set_input_files([str(file) for file in files])
+
     def upload(self, file: Path, *, name: str) -> None:
         """Upload a file that is accepted, and wait until the scan is ready."""
         self.choose_scans(file)

@@ -40,12 +40,28 @@ def test_a_dataset_of_references_is_chosen_seen_before_it_is_made_and_downloaded
     page = admin.page
     admin.sign_in(platform.admin_link)
     admin.create_project("Abdomen", ["liver", "spleen"])
+    references = {}
     for number, name in enumerate(SCANS):
-        scan, reference = _scan(tmp_path, number)
+        scan, references[name] = _scan(tmp_path, number)
         admin.go("scans")
         admin.upload(scan, name=name)
-        if number < 3:
-            admin.add_reference(name, reference)
+    admin.choose_references(*references.values())
+    table = page.get_by_role("group", name="References to be uploaded")
+    expect(table.get_by_text("No scan is called so: choose one")).to_have_count(len(SCANS))
+    for name in SCANS[:3]:
+        table.get_by_label(f"Scan of {references[name].name}").select_option(label=name)
+    inspection.look(page, "references that are about to be uploaded")
+    page.get_by_label("Who made them").select_option("model")
+    page.get_by_role("button", name="Upload 3 references").click()
+    for name in SCANS[:3]:
+        expect(page.get_by_role("button", name=f"Replace the reference of {name}")).to_be_visible(
+            timeout=PATIENTLY
+        )
+    page.get_by_role("button", name=f"Delete the reference of {SCANS[0]}").click()
+    expect(page.get_by_role("dialog")).to_contain_text("No score and no dataset depends on it.")
+    inspection.look(page, "a reference that is about to be deleted")
+    page.get_by_role("dialog").get_by_role("button", name="Delete the reference").click()
+    admin.add_reference(SCANS[0], references[SCANS[0]])
 
     for name in SCANS[:2]:
         page.get_by_label(f"Choose {name}").check()

@@ -91,6 +91,7 @@ class ErrorCode(StrEnum):
     TRAINING_FAILED = "training_failed"
     # Export
     EXPORT_EMPTY = "export_empty"
+    REFERENCE_CHANGED = "reference_changed"
     DATASET_INVALID = "dataset_invalid"
     SCORES_INVALID = "scores_invalid"
     OPTION_INVALID = "option_invalid"

@@ -21,7 +21,7 @@ from crowdmask.evaluations.schemas import (
     SliceTestAnswer,
     WorstCase,
 )
-from crowdmask.evaluations.score_sets import ScoreName, ScoreSet
+from crowdmask.evaluations.score_sets import ScoreName, ScoreSet, outdated_volumes
 from crowdmask.evaluations.slices import SLICE_RULES
 from crowdmask.evaluations.summary import comparison_answer, label_score, summary_answer
 from crowdmask.evaluations.words import (
@@ -117,7 +117,17 @@ def _counts(of: ScoreSet) -> str:
     undefined = sum(math.isnan(one.scores[ScoreName.VOLUME_DICE]) for one in of.scored)
     return (
         f"<p>{escape(set_words(of))}: {len(of.scored)} scores of {labels} organs in {n_volumes} scans; the Dice of the volume is "
-        f"undefined for {undefined} of them.</p>"
+        f"undefined for {undefined} of them.{_outdated(of)}</p>"
+    )
+
+
+def _outdated(of: ScoreSet) -> str:
+    found = outdated_volumes(of)
+    if not found:
+        return ""
+    return (
+        f" In {found} scans they were computed with a reference that was replaced or deleted since: the one that the dataset "
+        "was frozen with."
     )
 
 

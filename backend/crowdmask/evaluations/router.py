@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 from crowdmask.accounts.actor import Actor
 from crowdmask.accounts.deps import CurrentActor
 from crowdmask.core.csv_text import csv_text
-from crowdmask.evaluations import queries, service, set_queries
+from crowdmask.evaluations import queries, references, service, set_queries
 from crowdmask.evaluations.pictures import Plot, boxes, volume_differences
 from crowdmask.evaluations.report import html_report
 from crowdmask.evaluations.schemas import (
     ComparisonAnswer,
     EvaluateAnswer,
     EvaluationAnswer,
+    ReferenceUses,
     ScoreSetAnswer,
     ScoreSummary,
 )
@@ -43,6 +44,12 @@ def list_evaluations(project_id: UUID, session: ReadSession, actor: CurrentActor
 def evaluate(project_id: UUID, session: WriteSession, actor: CurrentActor) -> EvaluateAnswer:
     """Evaluate, by jobs, all masks with a reference that are not evaluated yet."""
     return EvaluateAnswer(jobs=service.request_evaluations(session, actor, project_id=project_id))
+
+
+@router.get("/volumes/{volume_id}/reference/uses", **needs(Permission.ADMIN))
+def get_reference_uses(volume_id: UUID, session: ReadSession, actor: CurrentActor) -> ReferenceUses:
+    """What depends on the reference of a volume: asked before it is replaced or deleted."""
+    return references.reference_uses(session, actor, volume_id=volume_id)
 
 
 @router.get("/projects/{project_id}/evaluations/sets", **needs(Permission.EXPORTS))

@@ -140,13 +140,15 @@ class ComparedLabel(Answer):
 
 class ComparisonAnswer(Answer):
     """Two sets of scores side by side. Labels are matched by name. ``without_slices``: scores of either set that an earlier
-    version made without slices; their volumes are in no test over slices."""
+    version made without slices; their volumes are in no test over slices. ``outdated_references``: volumes with a score of a
+    reference that they no longer have: there the two sides may be measured with different ones."""
 
     a: ScoreSetName
     b: ScoreSetName
     origins: list[ReferenceOrigin]
     rows: list[ComparedLabel]
     without_slices: int
+    outdated_references: int
 
 
 class VolumeDifference(Answer):
@@ -177,13 +179,30 @@ class WorstCase(Answer):
 
 
 class ScoreSummary(Answer):
-    """What a set of scores comes to. ``worst``: those with the lowest Dice of the volume, the lowest first."""
+    """What a set of scores comes to. ``worst``: those with the lowest Dice of the volume, the lowest first.
+    ``outdated_references``: volumes with a score of a reference that they no longer have."""
 
     set: ScoreSetName
     origins: list[ReferenceOrigin]
     means: list[LabelMeans]
     volumes: list[VolumeDifference]
     worst: list[WorstCase]
+    outdated_references: int
+
+
+class DatasetName(Answer):
+    id: UUID
+    version: int
+    dataset_name: str
+
+
+class ReferenceUses(Answer):
+    """What depends on a reference. ``scores``: of masks against it, which are deleted with it; ``datasets``: that hold its
+    labels, and keep them; ``trainings``: on these, by name, with scores against it, which stay and are marked."""
+
+    scores: int
+    datasets: list[DatasetName]
+    trainings: list[str]
 
 
 class EvaluateAnswer(Answer):

@@ -13,6 +13,9 @@ from crowdmask.core.slice_overlap import SliceOverlap
 from crowdmask.core.statistics import Values
 from crowdmask.models import Evaluation, ReferenceOrigin, TrainingScore
 
+OUTDATED = " (replaced or deleted since)"
+"""Behind the origin of a reference that a volume no longer has, in tables to take along."""
+
 
 class ScoreName(StrEnum):
     """The scores of a mask, as ``core.metrics`` defines them."""
@@ -41,10 +44,11 @@ class ScoredLabel:
     Attributes:
         mask_id: of the mask or the prediction.
         by: whose boxes, or which network, it was made from.
-        origin: who made the reference; None when that has been deleted since.
+        origin: who made the reference; None when that is not known.
         scores: NaN where undefined.
         predicted_ml, reference_ml: volumes of the two masks.
         slices: the voxels on each slice; None where they were not kept when it was scored, or were not read.
+        outdated: the volume has another reference by now than the one that it was scored with, or none.
     """
 
     mask_id: UUID
@@ -57,6 +61,7 @@ class ScoredLabel:
     predicted_ml: float
     reference_ml: float
     slices: SliceOverlap | None = None
+    outdated: bool = False
 
 
 class ScoreSetKind(StrEnum):
@@ -80,6 +85,11 @@ class ScoreSet:
     kind: ScoreSetKind
     name: str | None
     scored: tuple[ScoredLabel, ...]
+
+
+def outdated_volumes(*sets: ScoreSet) -> int:
+    """How many volumes have scores of a reference that they no longer have."""
+    return len({one.volume_id for of in sets for one in of.scored if one.outdated})
 
 
 def scores_of(row: Evaluation | TrainingScore) -> dict[ScoreName, float]:
@@ -142,7 +152,7 @@ def score_rows(scored: Iterable[ScoredLabel]) -> list[list[object]]:
                 one.label.index,
                 one.label.name,
                 one.by,
-                one.origin or "",
+                f"{one.origin or ''}{OUTDATED if one.outdated else ''}",
                 *(one.scores[name] for name in ScoreName),
                 one.predicted_ml,
                 one.reference_ml,

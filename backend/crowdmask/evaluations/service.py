@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session
 
 from crowdmask import jobs
 from crowdmask.accounts.actor import Actor
+from crowdmask.core.errors import ErrorCode, NotFound
 from crowdmask.core.lifecycle import JobState
 from crowdmask.core.statistics import defined
 from crowdmask.evaluations.queries import compared_masks, predictions_without_slices
 from crowdmask.exports.queries import EXPORTS
-from crowdmask.models import Evaluation, JobKind, Queue
+from crowdmask.models import Evaluation, JobKind, Queue, ReferenceMask
 from crowdmask.projects.policy import require_role
 
 if TYPE_CHECKING:  # a server starts without scipy.spatial
@@ -73,7 +74,17 @@ def record_evaluation(
     """Keep how a mask agrees with a reference; made again, it replaces the row's scores. Undefined scores are null.
 
     ``voxel_mm3``: size of a voxel of both.
+
+    Raises:
+        NotFound: ``not_found`` when the reference was replaced or deleted while the two were compared.
     """
+    locked = sa.select(ReferenceMask.id).where(ReferenceMask.id == reference_id)
+    if session.scalar(locked.with_for_update(read=True, key_share=True)) is None:
+        raise NotFound(
+            ErrorCode.NOT_FOUND,
+            f"There is no reference {reference_id} any more.",
+            hint="Evaluate new masks again.",
+        )
     evaluation = session.scalar(
         sa.select(Evaluation).where(
             Evaluation.segmentation_id == segmentation_id,

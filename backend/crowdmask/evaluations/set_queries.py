@@ -22,15 +22,17 @@ from crowdmask.evaluations.score_sets import (
     slices_of,
     volumes_of,
 )
+from crowdmask.exports.frozen_references import FrozenReference
 from crowdmask.exports.queries import EXPORTS
 from crowdmask.models import Label as ProjectLabel
-from crowdmask.models import Project, ReferenceMask, Training, TrainingScore, Volume
+from crowdmask.models import Project, Training, TrainingScore, Volume
 from crowdmask.projects.policy import require_role
 from crowdmask.segmentations.agreement import agreement_answer
-from crowdmask.trainings.results import score_key, score_name, settings_of
+from crowdmask.trainings.results import score_key, score_name, scoring_references, settings_of
 
 _ALL_MASKS = "masks"
 _TRAINING = "training"
+_UNKNOWN = FrozenReference(None, outdated=False)
 
 
 def score_set(
@@ -135,8 +137,9 @@ def _predictions(
     session: Session, training: Training, configuration: Configuration | None, name: str, *, with_slices: bool
 ) -> tuple[ScoredLabel, ...]:
     """A dataset numbers its labels anew; here they have the numbers of the project, as far as it still has them."""
+    references = scoring_references(session, training)
     rows = session.execute(
-        sa.select(TrainingScore, Volume.name, ReferenceMask.origin, ProjectLabel.index)
+        sa.select(TrainingScore, Volume.name, ProjectLabel.index)
         .join(Volume, Volume.id == TrainingScore.volume_id)
         .outerjoin(
             ProjectLabel,
@@ -144,7 +147,6 @@ def _predictions(
                 ProjectLabel.project_id == training.project_id, ProjectLabel.name == TrainingScore.label_name
             ),
         )
-        .outerjoin(ReferenceMask, ReferenceMask.volume_id == Volume.id)
         .where(TrainingScore.training_id == training.id, TrainingScore.configuration == configuration)
         .order_by(Volume.name, TrainingScore.label_index)
         .options(*([undefer(TrainingScore.slices)] if with_slices else []))
@@ -156,13 +158,15 @@ def _predictions(
             volume_name=volume_name,
             label=Label(row.label_index if index is None else index, row.label_name),
             by=name,
-            origin=origin,
+            origin=reference.origin,
+            outdated=reference.outdated,
             scores=scores_of(row),
             predicted_ml=volumes_of(row)[0],
             reference_ml=volumes_of(row)[1],
             slices=slices_of(row) if with_slices else None,
         )
-        for row, volume_name, origin, index in rows
+        for row, volume_name, index in rows
+        for reference in [references.get(row.volume_id, _UNKNOWN)]
     )
 
 

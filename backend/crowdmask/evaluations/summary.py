@@ -35,6 +35,7 @@ from crowdmask.evaluations.score_sets import (
     by_volume,
     columns_of,
     labels_of,
+    outdated_volumes,
 )
 from crowdmask.evaluations.slices import SLICE_RULES, dice_of_slices
 from crowdmask.models import ReferenceOrigin
@@ -70,6 +71,7 @@ def summary_answer(made: ScoreSet) -> ScoreSummary:
         means=label_means(made.scored),
         volumes=[_difference(made.scored, label) for label in labels_of(made.scored)],
         worst=worst_cases(made.scored),
+        outdated_references=outdated_volumes(made),
     )
 
 
@@ -119,6 +121,7 @@ def comparison_answer(a: ScoreSet, b: ScoreSet) -> ComparisonAnswer:
         origins=origins([*a.scored, *b.scored]),
         rows=rows,
         without_slices=sum(one.slices is None for one in (*a.scored, *b.scored)),
+        outdated_references=outdated_volumes(a, b),
     )
 
 

@@ -16,6 +16,7 @@ from crowdmask.core.errors import Conflict, Corrupt, ErrorCode, NotFound
 from crowdmask.core.lifecycle import JobState
 from crowdmask.core.nnunet_layout import DatasetFolder, Split
 from crowdmask.exports.choice import Applied, apply_choice
+from crowdmask.exports.frozen_references import References, holds_reference
 from crowdmask.exports.parts import parts_of
 from crowdmask.exports.schemas import (
     ChoiceAnswer,
@@ -164,7 +165,11 @@ def _export_answers(session: Session, which: sa.ColumnElement[bool]) -> list[Exp
     ).all()
     keys = [export_key(export.id) for export, _ in rows]
     jobs = {job.idem_key: job for job in session.scalars(sa.select(Job).where(Job.idem_key.in_(keys)))}
-    return [_export_answer(session, export, name, jobs.get(export_key(export.id))) for export, name in rows]
+    references = References(session, {export.project_id for export, _ in rows})
+    return [
+        _export_answer(session, export, name, jobs.get(export_key(export.id)), references)
+        for export, name in rows
+    ]
 
 
 @dataclass(frozen=True)
@@ -174,7 +179,9 @@ class _Progress:
     error: str | None
 
 
-def _export_answer(session: Session, export: Export, created_by: str, job: Job | None) -> ExportAnswer:
+def _export_answer(
+    session: Session, export: Export, created_by: str, job: Job | None, references: References
+) -> ExportAnswer:
     selection = Selection.from_json(export.selection)
     keys = selection.derived_keys()
     masks = DerivedState(len(keys), failed=False, error=None)
@@ -199,6 +206,7 @@ def _export_answer(session: Session, export: Export, created_by: str, job: Job |
         choice=ChoiceAnswer.model_validate(selection.choice.to_json()),
         pair_id=export.pair_id,
         parts=parts_of(selection),
+        outdated_references=references.outdated(case for case in selection.cases if holds_reference(case)),
         manifest_sha256=export.manifest_sha256,
         created_by=created_by,
         created_at=export.created_at,

@@ -116,7 +116,8 @@ class ExportAnswer(Answer):
     """A frozen dataset. ``failed``: ``error`` says why. ``making``: ``masks_made`` of ``masks_needed`` are there.
 
     Datasets of one comparison share ``pair_id``. ``n_folds``: 0 where nnU-Net makes its own. ``parts``: what can be
-    downloaded alone once the folder is written.
+    downloaded alone once the folder is written. ``outdated_references``: volumes whose reference, which the dataset holds as
+    its labels, was replaced or deleted since; the dataset stays as it is.
     """
 
     id: UUID
@@ -136,6 +137,7 @@ class ExportAnswer(Answer):
     choice: ChoiceAnswer
     pair_id: UUID | None
     parts: list[DatasetPart]
+    outdated_references: list[str]
     manifest_sha256: str | None
     created_by: str
     created_at: Time

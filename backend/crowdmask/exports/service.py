@@ -13,10 +13,11 @@ from crowdmask import jobs
 from crowdmask.accounts.actor import Actor
 from crowdmask.assignments.queries import active_seconds
 from crowdmask.core.dataset_choice import DatasetChoice, LabelSource, PartialRule, Twin
-from crowdmask.core.errors import ErrorCode, InvalidInput
+from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput
 from crowdmask.core.ids import new_id
 from crowdmask.core.nnunet_layout import DatasetFolder, Split
 from crowdmask.exports.choice import Applied, apply_choice, label_set, reference_masks
+from crowdmask.exports.frozen_references import References
 from crowdmask.exports.queries import EXPORTS, export_key, visible_export
 from crowdmask.exports.selection import FIRST_DATASET_ID, Answer, SelectedCase, Selection
 from crowdmask.infra.settings import DEFAULT_MODEL
@@ -86,12 +87,16 @@ def create_twin(
 ) -> Export:
     """Freeze the other arm of a comparison with a dataset; both then share ``pair_id``.
 
+    Both arms are to be measured with the same references: once one of them was replaced or deleted there is no twin any more.
+
     Raises:
+        Conflict: ``reference_changed``.
         InvalidInput: ``option_invalid`` when a volume has no reference; ``export_empty`` when nothing is complete.
         NotFound, NotAllowed: the actor is neither admin nor researcher of the project.
     """
     export = visible_export(session, actor, export_id)
     selection = Selection.from_json(export.selection)
+    _check_references(session, export, selection, twin)
     number = min(int(selection.dataset_name[7:10]) + 1, 999)
     name = f"{export.name}_{twin.value}"
     if twin is Twin.REFERENCE:
@@ -113,6 +118,19 @@ def create_twin(
     export.pair_id = export.pair_id or new_id()
     made.pair_id = export.pair_id
     return made
+
+
+def _check_references(session: Session, export: Export, selection: Selection, twin: Twin) -> None:
+    """The other arm takes labels of references for training as well, or for the test set alone."""
+    used = selection.cases if twin is Twin.REFERENCE else selection.of(Split.TEST)
+    outdated = References(session, [export.project_id]).outdated(used)
+    if outdated:
+        raise Conflict(
+            ErrorCode.REFERENCE_CHANGED,
+            f"Since version {export.version} was frozen the reference of {len(outdated)} of its volumes was replaced or deleted: "
+            f"{', '.join(outdated[:5])}{' and others' if len(outdated) > 5 else ''}.",
+            hint="Make a new version of the dataset, and the one to compare it with from that.",
+        )
 
 
 def write_when_masks_are_made(session: Session, mask: DerivedMask) -> None:

@@ -14,7 +14,7 @@ from crowdmask.models import Export, Training, TrainingScore, Volume
 from crowdmask.projects.policy import require_role
 from crowdmask.projects.queries import takes_part
 from crowdmask.segmentations.files import StoredMask
-from crowdmask.trainings.results import score_name
+from crowdmask.trainings.results import score_name, scoring_references
 from crowdmask.trainings.schemas import PredictionAnswer
 from crowdmask.volumes.queries import SEES_ALL
 
@@ -55,6 +55,8 @@ def prediction_answers(session: Session, actor: Actor, *, project_id: UUID) -> l
     )
     found = [_Prediction(*row) for row in rows]
     numbers = _project_numbers(session, {one.training.export_id for one in found})
+    trainings = {one.training.id: one.training for one in found}.values()
+    references = {training.id: scoring_references(session, training) for training in trainings}
     return [
         PredictionAnswer(
             id=one.score.id,
@@ -66,6 +68,8 @@ def prediction_answers(session: Session, actor: Actor, *, project_id: UUID) -> l
             label_index=numbers[one.training.export_id].get(one.score.label_name, one.score.label_index),
             label_name=one.score.label_name,
             volume_dice=one.score.volume_dice,
+            outdated_reference=one.volume.id in references[one.training.id]
+            and references[one.training.id][one.volume.id].outdated,
             mask_sha256=one.sha256,
         )
         for one in found

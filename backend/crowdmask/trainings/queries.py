@@ -18,7 +18,7 @@ from crowdmask.models import Account, Export, Job, Training, TrainingScore, Trai
 from crowdmask.projects.policy import require_role
 from crowdmask.projects.queries import takes_part
 from crowdmask.trainings.dataset import TrainedDataset, difference
-from crowdmask.trainings.results import reference_origins, settings_of, training_results
+from crowdmask.trainings.results import scoring_references, settings_of, training_results
 from crowdmask.trainings.schemas import (
     DatasetPair,
     EpochAnswer,
@@ -99,11 +99,14 @@ def training_details(session: Session, actor: Actor, *, training_id: UUID) -> Tr
     (answer,) = _answers(session, Training.id == training.id)
     steps = steps_of(session, training_id)
     export = session.get_one(Export, training.export_id)
+    results = training_results(session, training)
+    references = list(scoring_references(session, training).values()) if results else []
     return TrainingDetails(
         training=answer,
         labels=[label.name for label in TrainedDataset.of(export).labels.labels],
-        results=training_results(session, training),
-        origins=reference_origins(session, training),
+        results=results,
+        origins=sorted({one.origin for one in references if one.origin is not None}),
+        outdated_references=sum(one.outdated for one in references),
         steps=[
             TrainingStepDetails(
                 **told.model_dump(),

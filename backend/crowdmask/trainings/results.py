@@ -1,14 +1,19 @@
 """How the networks of a training do on its test set."""
 
 import math
+from collections.abc import Mapping
+from uuid import UUID
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from crowdmask.core.nnunet_layout import Split
 from crowdmask.core.statistics import mean
 from crowdmask.core.training import Configuration, TrainingSettings
-from crowdmask.models import ReferenceMask, ReferenceOrigin, Training, TrainingScore
+from crowdmask.exports.frozen_references import FrozenReference, References
+from crowdmask.exports.selection import Selection
+from crowdmask.models import Export, Training, TrainingScore
 from crowdmask.trainings.schemas import LabelDice, TrainingResult
 
 
@@ -36,12 +41,13 @@ def training_results(session: Session, training: Training) -> list[TrainingResul
     ]
 
 
-def reference_origins(session: Session, training: Training) -> list[ReferenceOrigin]:
-    """Who made the references that its predictions are scored with, as far as these are still there."""
-    tested = sa.select(TrainingScore.volume_id).where(TrainingScore.training_id == training.id)
-    return sorted(
-        session.scalars(sa.select(ReferenceMask.origin).where(ReferenceMask.volume_id.in_(tested)).distinct())
-    )
+def scoring_references(session: Session, training: Training) -> Mapping[UUID, FrozenReference]:
+    """By volume, the reference that its prediction is scored with: the one that the dataset was frozen with."""
+    document = session.scalars(sa.select(Export.selection).where(Export.id == training.export_id)).one()
+    references = References(session, [training.project_id])
+    return {
+        UUID(case.volume_id): references.of(case) for case in Selection.from_json(document).of(Split.TEST)
+    }
 
 
 def score_key(training: Training, configuration: Configuration | None) -> str:

@@ -150,12 +150,14 @@ class TrainingResult(Answer):
 
 class TrainingDetails(Answer):
     """One training with what each step printed; ``labels``: those of ``pseudo_dice``, in its order. ``results``: what has
-    scores, the ensemble last; ``origins``: who made the references behind them."""
+    scores, the ensemble last; ``origins``: who made the references behind them; ``outdated_references``: of how many test
+    scans the reference was replaced or deleted since: the scores are of the one that the dataset was frozen with."""
 
     training: TrainingAnswer
     labels: list[str]
     results: list[TrainingResult]
     origins: list[ReferenceOrigin]
+    outdated_references: int
     steps: list[TrainingStepDetails]
 
 
@@ -170,7 +172,8 @@ class DatasetPair(Answer):
 class PredictionAnswer(Answer):
     """What a training predicted of one label of a volume of its test set; ``training_name`` names the configuration too where
     it has several. ``label_index``: the label's integer in the project. ``volume_dice``: against the reference; null where
-    it is undefined."""
+    it is undefined. ``outdated_reference``: the volume has another reference by now than the one that was scored with, or
+    none."""
 
     id: UUID
     training_id: UUID
@@ -180,4 +183,5 @@ class PredictionAnswer(Answer):
     label_index: int
     label_name: str
     volume_dice: float | None
+    outdated_reference: bool
     mask_sha256: str

@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse
 
 from crowdmask.accounts.deps import CurrentActor
 from crowdmask.models import ReferenceOrigin
-from crowdmask.volumes import queries, references, service, slices, uploads
+from crowdmask.volumes import queries, reference_changes, references, service, slices, uploads
 from crowdmask.volumes.schemas import ReferenceAnswer, VolumeAnswer, VolumePatch, VolumesPatch
 from crowdmask.web.binary import BYTES, IfNoneMatch, if_changed
 from crowdmask.web.pages import Page, Paging
@@ -124,6 +124,44 @@ async def upload_reference(
         return await uploads.run_upload_reference(
             server, actor, volume_id=volume_id, path=path, origin=origin, assume_affine=assume_affine
         )
+
+
+@router.put(
+    "/volumes/{volume_id}/reference",
+    max_body_size=COUNTED_BY_US,
+    **needs(Permission.ADMIN),
+)
+async def replace_reference(
+    volume_id: UUID,
+    request: Request,
+    actor: CurrentActor,
+    server: Server,
+    origin: Annotated[ReferenceOrigin, Query(description="Who made it.")],
+    assume_affine: bool = False,
+) -> ReferenceAnswer:
+    """Upload another label map (NIfTI) in the place of the volume's reference, which goes only when this one is accepted.
+
+    Scores of masks against the old one are deleted with it. Datasets keep the labels that they were frozen with. The same
+    file again corrects only ``origin``.
+    """
+    await uploads.check_upload_reference(server, actor, volume_id=volume_id)
+    async with received_file(request, server) as path:
+        return await uploads.run_upload_reference(
+            server,
+            actor,
+            volume_id=volume_id,
+            path=path,
+            origin=origin,
+            assume_affine=assume_affine,
+            replace=True,
+        )
+
+
+@router.delete("/volumes/{volume_id}/reference", status_code=204, **needs(Permission.ADMIN))
+def delete_reference(volume_id: UUID, session: WriteSession, actor: CurrentActor) -> None:
+    """Take the reference from a volume, with the scores of masks against it. Datasets keep the labels that they were frozen
+    with."""
+    reference_changes.delete_reference(session, actor, volume_id=volume_id)
 
 
 @router.get("/volumes/{volume_id}/reference/file", response_class=FileResponse, **needs(Permission.SEES_ALL))

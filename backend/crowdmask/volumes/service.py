@@ -146,6 +146,25 @@ def add_reference(
     """
     volume = visible_volume(session, actor, volume_id)
     require_role(session, actor, volume.project_id, Role.ADMIN)
+    check_reference(session, volume, received)
+    session.get_one(Volume, volume_id, with_for_update=True)  # the same file twice at once waits
+    present = session.scalar(sa.select(ReferenceMask).where(ReferenceMask.volume_id == volume_id))
+    if present is not None:
+        if present.source_sha256 == received.source_sha256:
+            return present
+        raise Conflict(
+            ErrorCode.NAME_TAKEN,
+            f"The volume {volume.name!r} already has another reference mask, which stays.",
+            hint="Replace it, if this one is to take its place.",
+        )
+    reference = new_reference(volume, received, origin)
+    session.add(reference)
+    session.flush()
+    return reference
+
+
+def check_reference(session: Session, volume: Volume, received: Received) -> None:
+    """Refuse a received label map that cannot be the reference of a volume. Errors as ``add_reference``."""
     if received.accepted is None:
         assert received.refusal is not None  # one of the two is set
         raise received.refusal
@@ -160,26 +179,18 @@ def add_reference(
             f"The reference of {volume.name!r} holds the values {foreign[:20]}; the project's labels are {sorted(known)}.",
             hint="Renumber the reference to the project's labels, or add the missing labels to the project.",
         )
-    session.get_one(Volume, volume_id, with_for_update=True)  # the same file twice at once waits
-    present = session.scalar(sa.select(ReferenceMask).where(ReferenceMask.volume_id == volume_id))
-    if present is not None:
-        if present.source_sha256 == received.source_sha256:
-            return present
-        raise Conflict(
-            ErrorCode.NAME_TAKEN,
-            f"The volume {volume.name!r} already has another reference mask, which stays.",
-            hint="Import the volume into another project to use this one.",
-        )
-    reference = ReferenceMask(
-        volume_id=volume_id,
+
+
+def new_reference(volume: Volume, received: Received, origin: ReferenceOrigin) -> ReferenceMask:
+    """The row of a label map that ``check_reference`` has accepted."""
+    assert received.accepted is not None
+    return ReferenceMask(
+        volume_id=volume.id,
         source_sha256=received.source_sha256,
         origin=origin,
         affine_assumed=received.affine_assumed,
         notices=[notice.to_json() for notice in received.accepted.notices],
     )
-    session.add(reference)
-    session.flush()
-    return reference
 
 
 def state_volumes(

@@ -19,7 +19,7 @@ from crowdmask.core.errors import InvalidInput
 from crowdmask.core.labels import checked_name
 from crowdmask.models import ReferenceOrigin, Role, Volume
 from crowdmask.projects.policy import require_role
-from crowdmask.volumes import queries, service
+from crowdmask.volumes import queries, reference_changes, service
 from crowdmask.volumes.intake import receive, receive_reference
 from crowdmask.volumes.schemas import ReferenceAnswer, VolumeAnswer
 from crowdmask.web.state import ServerState
@@ -110,13 +110,15 @@ async def run_upload_reference(
     path: Path,
     origin: ReferenceOrigin,
     assume_affine: bool,
+    replace: bool = False,
 ) -> ReferenceAnswer:
-    """Add the label map at ``path`` to a volume.
+    """Add the label map at ``path`` to a volume; ``replace``: in the place of the reference that it has.
 
     Raises:
         InvalidInput: the gate refused the file; ``label_values_invalid``.
-        Conflict: ``grid_mismatch``; ``name_taken`` when the volume has another reference; ``not_open``.
-        NotFound, NotAllowed: the actor is no admin of the volume's project.
+        Conflict: ``grid_mismatch``; ``name_taken`` when the volume has another reference, which is not to be replaced;
+            ``not_open``.
+        NotFound, NotAllowed: the actor is no admin of the volume's project; there is none to be replaced.
         Unavailable: ``storage_full``.
     """
     return await _in_turn(
@@ -128,6 +130,7 @@ async def run_upload_reference(
             path=path,
             origin=origin,
             assume_affine=assume_affine,
+            replace=replace,
         )
     )
 
@@ -163,15 +166,15 @@ def _take_reference(
     path: Path,
     origin: ReferenceOrigin,
     assume_affine: bool,
+    replace: bool,
 ) -> ReferenceAnswer:
     volume = _checked_volume(server, actor, volume_id)
     received = receive_reference(
         path, server.storage, volume=volume, assume_affine=assume_affine, name=_UNNAMED
     )
+    take = reference_changes.replace_reference if replace else service.add_reference
     with server.database.write() as session:
-        reference = service.add_reference(
-            session, actor, volume_id=volume_id, received=received, origin=origin
-        )
+        reference = take(session, actor, volume_id=volume_id, received=received, origin=origin)
         session.refresh(reference)
         return queries.reference_answer(reference)
 

@@ -1929,13 +1929,25 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        put?: never;
+        /**
+         * Replace Reference
+         * @description Upload another label map (NIfTI) in the place of the volume's reference, which goes only when this one is accepted.
+         *
+         *     Scores of masks against the old one are deleted with it. Datasets keep the labels that they were frozen with. The same
+         *     file again corrects only ``origin``.
+         */
+        put: operations["replace_reference"];
         /**
          * Upload Reference
          * @description Upload a label map (NIfTI) of the volume as the body; its integers are those of the project's labels.
          */
         post: operations["upload_reference"];
-        delete?: never;
+        /**
+         * Delete Reference
+         * @description Take the reference from a volume, with the scores of masks against it. Datasets keep the labels that they were frozen
+         *     with.
+         */
+        delete: operations["delete_reference"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1953,6 +1965,26 @@ export interface paths {
          * @description The reference as it was uploaded.
          */
         get: operations["download_reference"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/volumes/{volume_id}/reference/uses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Reference Uses
+         * @description What depends on the reference of a volume: asked before it is replaced or deleted.
+         */
+        get: operations["get_reference_uses"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2397,13 +2429,16 @@ export interface components {
         /**
          * ComparisonAnswer
          * @description Two sets of scores side by side. Labels are matched by name. ``without_slices``: scores of either set that an earlier
-         *     version made without slices; their volumes are in no test over slices.
+         *     version made without slices; their volumes are in no test over slices. ``outdated_references``: volumes with a score of a
+         *     reference that they no longer have: there the two sides may be measured with different ones.
          */
         ComparisonAnswer: {
             a: components["schemas"]["ScoreSetName"];
             b: components["schemas"]["ScoreSetName"];
             /** Origins */
             origins: components["schemas"]["ReferenceOrigin"][];
+            /** Outdated References */
+            outdated_references: number;
             /** Rows */
             rows: components["schemas"]["ComparedLabel"][];
             /** Without Slices */
@@ -2435,6 +2470,18 @@ export interface components {
         };
         /** ConsentForm */
         ConsentForm: {
+            /** Version */
+            version: number;
+        };
+        /** DatasetName */
+        DatasetName: {
+            /** Dataset Name */
+            dataset_name: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
             /** Version */
             version: number;
         };
@@ -2556,7 +2603,7 @@ export interface components {
          * @description Stable, documented in ``docs/errors.md`` (a test keeps the two equal). Never rename one that was released.
          * @enum {string}
          */
-        ErrorCode: "file_empty" | "not_nifti" | "nifti_truncated" | "nifti_corrupt" | "nifti_header_invalid" | "file_too_large" | "dimensions_invalid" | "unsupported_dtype" | "volume_index_needed" | "spacing_invalid" | "orientation_unknown" | "orientation_invalid" | "orientation_conflict" | "not_finite" | "grid_mismatch" | "label_values_invalid" | "slice_axis_unsupported" | "slice_pack_corrupt" | "boxes_file_invalid" | "labels_invalid" | "label_unknown" | "window_invalid" | "name_taken" | "box_invalid" | "slice_out_of_range" | "track_unknown" | "operation_invalid" | "revision_stale" | "revision_missing" | "idempotency_key_reused" | "volume_mismatch" | "not_open" | "not_complete" | "transition_invalid" | "not_found" | "not_allowed" | "request_invalid" | "method_not_allowed" | "body_too_large" | "range_invalid" | "not_signed_in" | "sign_in_failed" | "link_invalid" | "password_weak" | "origin_refused" | "rate_limited" | "consent_needed" | "in_use" | "picture_invalid" | "public_url_needed" | "server_unreachable" | "lease_lost" | "job_cancelled" | "worker_lost" | "job_failed" | "blob_missing" | "blob_corrupt" | "storage_full" | "storage_unreachable" | "data_folder_in_use" | "database_newer" | "database_older" | "database_corrupt" | "database_busy" | "database_unreachable" | "secret_invalid" | "model_unknown" | "checkpoint_missing" | "checkpoint_mismatch" | "preview_unavailable" | "nnunet_missing" | "training_failed" | "export_empty" | "dataset_invalid" | "scores_invalid" | "option_invalid" | "internal";
+        ErrorCode: "file_empty" | "not_nifti" | "nifti_truncated" | "nifti_corrupt" | "nifti_header_invalid" | "file_too_large" | "dimensions_invalid" | "unsupported_dtype" | "volume_index_needed" | "spacing_invalid" | "orientation_unknown" | "orientation_invalid" | "orientation_conflict" | "not_finite" | "grid_mismatch" | "label_values_invalid" | "slice_axis_unsupported" | "slice_pack_corrupt" | "boxes_file_invalid" | "labels_invalid" | "label_unknown" | "window_invalid" | "name_taken" | "box_invalid" | "slice_out_of_range" | "track_unknown" | "operation_invalid" | "revision_stale" | "revision_missing" | "idempotency_key_reused" | "volume_mismatch" | "not_open" | "not_complete" | "transition_invalid" | "not_found" | "not_allowed" | "request_invalid" | "method_not_allowed" | "body_too_large" | "range_invalid" | "not_signed_in" | "sign_in_failed" | "link_invalid" | "password_weak" | "origin_refused" | "rate_limited" | "consent_needed" | "in_use" | "picture_invalid" | "public_url_needed" | "server_unreachable" | "lease_lost" | "job_cancelled" | "worker_lost" | "job_failed" | "blob_missing" | "blob_corrupt" | "storage_full" | "storage_unreachable" | "data_folder_in_use" | "database_newer" | "database_older" | "database_corrupt" | "database_busy" | "database_unreachable" | "secret_invalid" | "model_unknown" | "checkpoint_missing" | "checkpoint_mismatch" | "preview_unavailable" | "nnunet_missing" | "training_failed" | "export_empty" | "reference_changed" | "dataset_invalid" | "scores_invalid" | "option_invalid" | "internal";
         /** EvaluateAnswer */
         EvaluateAnswer: {
             /** Jobs */
@@ -2644,7 +2691,8 @@ export interface components {
          * @description A frozen dataset. ``failed``: ``error`` says why. ``making``: ``masks_made`` of ``masks_needed`` are there.
          *
          *     Datasets of one comparison share ``pair_id``. ``n_folds``: 0 where nnU-Net makes its own. ``parts``: what can be
-         *     downloaded alone once the folder is written.
+         *     downloaded alone once the folder is written. ``outdated_references``: volumes whose reference, which the dataset holds as
+         *     its labels, was replaced or deleted since; the dataset stays as it is.
          */
         ExportAnswer: {
             /** Cases */
@@ -2682,6 +2730,8 @@ export interface components {
             masks_needed: number;
             /** N Folds */
             n_folds: number;
+            /** Outdated References */
+            outdated_references: string[];
             /** Pair Id */
             pair_id: string | null;
             /** Parts */
@@ -3354,7 +3404,8 @@ export interface components {
          * PredictionAnswer
          * @description What a training predicted of one label of a volume of its test set; ``training_name`` names the configuration too where
          *     it has several. ``label_index``: the label's integer in the project. ``volume_dice``: against the reference; null where
-         *     it is undefined.
+         *     it is undefined. ``outdated_reference``: the volume has another reference by now than the one that was scored with, or
+         *     none.
          */
         PredictionAnswer: {
             /**
@@ -3368,6 +3419,8 @@ export interface components {
             label_name: string;
             /** Mask Sha256 */
             mask_sha256: string;
+            /** Outdated Reference */
+            outdated_reference: boolean;
             /**
              * Training Id
              * Format: uuid
@@ -3642,6 +3695,19 @@ export interface components {
          */
         ReferenceOrigin: "expert" | "model" | "generated" | "unknown";
         /**
+         * ReferenceUses
+         * @description What depends on a reference. ``scores``: of masks against it, which are deleted with it; ``datasets``: that hold its
+         *     labels, and keep them; ``trainings``: on these, by name, with scores against it, which stay and are marked.
+         */
+        ReferenceUses: {
+            /** Datasets */
+            datasets: components["schemas"]["DatasetName"][];
+            /** Scores */
+            scores: number;
+            /** Trainings */
+            trainings: string[];
+        };
+        /**
          * RefusalAnswer
          * @description Why the file cannot be used.
          */
@@ -3752,12 +3818,15 @@ export interface components {
         /**
          * ScoreSummary
          * @description What a set of scores comes to. ``worst``: those with the lowest Dice of the volume, the lowest first.
+         *     ``outdated_references``: volumes with a score of a reference that they no longer have.
          */
         ScoreSummary: {
             /** Means */
             means: components["schemas"]["LabelMeans"][];
             /** Origins */
             origins: components["schemas"]["ReferenceOrigin"][];
+            /** Outdated References */
+            outdated_references: number;
             set: components["schemas"]["ScoreSetName"];
             /** Volumes */
             volumes: components["schemas"]["VolumeDifference"][];
@@ -4039,13 +4108,16 @@ export interface components {
         /**
          * TrainingDetails
          * @description One training with what each step printed; ``labels``: those of ``pseudo_dice``, in its order. ``results``: what has
-         *     scores, the ensemble last; ``origins``: who made the references behind them.
+         *     scores, the ensemble last; ``origins``: who made the references behind them; ``outdated_references``: of how many test
+         *     scans the reference was replaced or deleted since: the scores are of the one that the dataset was frozen with.
          */
         TrainingDetails: {
             /** Labels */
             labels: string[];
             /** Origins */
             origins: components["schemas"]["ReferenceOrigin"][];
+            /** Outdated References */
+            outdated_references: number;
             /** Results */
             results: components["schemas"]["TrainingResult"][];
             /** Steps */
@@ -8002,6 +8074,41 @@ export interface operations {
             };
         };
     };
+    replace_reference: {
+        parameters: {
+            query: {
+                /** @description Who made it. */
+                origin: components["schemas"]["ReferenceOrigin"];
+                assume_affine?: boolean;
+            };
+            header?: never;
+            path: {
+                volume_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReferenceAnswer"];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     upload_reference: {
         parameters: {
             query: {
@@ -8037,6 +8144,35 @@ export interface operations {
             };
         };
     };
+    delete_reference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                volume_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     download_reference: {
         parameters: {
             query?: never;
@@ -8054,6 +8190,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_reference_uses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                volume_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReferenceUses"];
+                };
             };
             /** @description Refused. */
             default: {

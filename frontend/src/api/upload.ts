@@ -3,6 +3,8 @@ import { reportSignedOut } from "./client";
 import { ApiError, problemFrom } from "./problem";
 
 export interface Sending {
+  /** POST unless told otherwise. */
+  readonly method?: "POST" | "PUT";
   /** Bytes that have left, 0..1; 1 means that the server has the file and judges it. */
   readonly onProgress?: (share: number) => void;
   readonly signal?: AbortSignal;
@@ -13,13 +15,17 @@ export interface Sent<T> {
   readonly body: T;
 }
 
-/** POST a file. Rejects with an ApiError, or with an AbortError when `signal` ends it. */
-export function sendFile<T>(url: string, file: Blob, { onProgress, signal }: Sending = {}): Promise<Sent<T>> {
+/** Send a file. Rejects with an ApiError, or with an AbortError when `signal` ends it. */
+export function sendFile<T>(
+  url: string,
+  file: Blob,
+  { method = "POST", onProgress, signal }: Sending = {},
+): Promise<Sent<T>> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const abort = (): void => request.abort();
     const end = (): void => signal?.removeEventListener("abort", abort);
-    request.open("POST", url);
+    request.open(method, url);
     request.responseType = "text";
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.setRequestHeader("Accept", "application/json, application/problem+json");

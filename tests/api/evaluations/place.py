@@ -17,7 +17,6 @@ from crowdmask.infra.storage import LocalStorage
 from crowdmask.models import (
     Account,
     Evaluation,
-    Export,
     Job,
     JobKind,
     Project,
@@ -28,6 +27,8 @@ from crowdmask.models import (
     Task,
     Training,
     TrainingScore,
+    TrainingStage,
+    TrainingStep,
     Volume,
 )
 from crowdmask_worker.runner import Runner
@@ -138,15 +139,8 @@ class Place:
         """A network with a Dice per volume and label of its test set."""
         admin = self.people["admin"]
         with self.server.database.write() as session:
-            export = Export(
-                project_id=self.project.id,
-                version=1,
-                name=name,
-                selection={"project_labels": {}},
-                created_by=admin.id,
-            )
-            session.add(export)
-            session.flush()
+            volumes = [session.get_one(Volume, volume_id) for volume_id in scores]
+            export = factories.add_export(session, self.project, training=0, folds=0, test=volumes)
             training = Training(
                 project_id=self.project.id,
                 export_id=export.id,
@@ -156,6 +150,7 @@ class Place:
             )
             session.add(training)
             session.flush()
+            session.add(TrainingStep(training_id=training.id, position=0, stage=TrainingStage.PLAN))
             for volume_id, labels in scores.items():
                 session.add_all(
                     TrainingScore(

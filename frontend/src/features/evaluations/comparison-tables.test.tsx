@@ -41,6 +41,7 @@ const COMPARISON: Schema<"ComparisonAnswer"> = {
   a: { key: "masks", kind: "masks", name: null },
   b: { key: "training:1", kind: "training", name: "Reference labels" },
   origins: ["expert", "model"],
+  outdated_references: 0,
   rows: [
     row("Liver", 0.0004),
     row("Spleen", null),

@@ -122,7 +122,7 @@ function ComparisonTable({ name, comparison }: { name: ScoreName; comparison: Co
           ))}
         </tbody>
       </DataTable>
-      <ReferenceNote origins={comparison.origins} />
+      <ReferenceNote origins={comparison.origins} outdated={comparison.outdated_references} />
     </div>
   );
 }

@@ -1,12 +1,28 @@
-import { Trans } from "@lingui/react/macro";
+import { Plural, Trans } from "@lingui/react/macro";
 import type { Schema } from "@/api/queries";
 import { originWord } from "@/shared/texts/origins";
 
 /** Stands under every table of scores: who made what they were measured with, and what they do not show. */
-export function ReferenceNote({ origins }: { origins: readonly Schema<"ReferenceOrigin">[] }) {
+export function ReferenceNote({
+  origins,
+  outdated = 0,
+}: {
+  origins: readonly Schema<"ReferenceOrigin">[];
+  /** Scans with a score of a reference that was replaced or deleted since. */
+  outdated?: number;
+}) {
   const words = origins.map(originWord).join(", ");
   return (
     <p className="cm-quiet">
+      {outdated > 0 ? (
+        <strong>
+          <Plural
+            value={outdated}
+            one="In # scan the predictions were compared with a reference that was replaced or deleted since: the one that the dataset was made with."
+            other="In # scans the predictions were compared with references that were replaced or deleted since: those that the dataset was made with."
+          />
+        </strong>
+      ) : null}{" "}
       {origins.length > 0 ? <Trans>Reference: {words}.</Trans> : null}{" "}
       <Trans>
         LiteMedSAM may have been trained on public CT of the abdomen: an absolute Dice on such scans says

@@ -34,6 +34,7 @@ function summary(means: boolean): Schema<"ScoreSummary"> {
   return {
     set: MASKS,
     origins: means ? ["model"] : [],
+    outdated_references: 0,
     means: means ? [{ ...liver, ...scores } as Schema<"LabelMeans">] : [],
     volumes: means ? [{ ...liver, mean: -12.34, low: -40, high: 15.5, n: 6 }] : [],
     worst: means
@@ -57,6 +58,7 @@ const COMPARISON: Schema<"ComparisonAnswer"> = {
   a: MASKS,
   b: TRAINING,
   origins: ["model"],
+  outdated_references: 0,
   rows: [
     {
       score: "volume_dice",

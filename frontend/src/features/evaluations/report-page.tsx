@@ -114,7 +114,7 @@ export function ReportPage() {
           <div>
             <h2>{setWord(summary.data.set)}</h2>
             <MeansTable means={summary.data.means} />
-            <ReferenceNote origins={summary.data.origins} />
+            <ReferenceNote origins={summary.data.origins} outdated={summary.data.outdated_references} />
           </div>
           <BoxPlots chosen={chosen} />
           <VolumeTable summary={summary.data} />

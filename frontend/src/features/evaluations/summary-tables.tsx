@@ -42,7 +42,7 @@ export function VolumeTable({ summary }: { summary: Summary }) {
           ))}
         </tbody>
       </DataTable>
-      <ReferenceNote origins={summary.origins} />
+      <ReferenceNote origins={summary.origins} outdated={summary.outdated_references} />
     </div>
   );
 }
@@ -99,7 +99,7 @@ export function WorstTable({ summary }: { summary: Summary }) {
           the masks are wrong, or the reference is.
         </Trans>
       </p>
-      <ReferenceNote origins={summary.origins} />
+      <ReferenceNote origins={summary.origins} outdated={summary.outdated_references} />
     </div>
   );
 }

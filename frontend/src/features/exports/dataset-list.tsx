@@ -114,6 +114,18 @@ function Card({ dataset, pair, onTwin }: { dataset: Dataset; pair: readonly Data
           </>
         ) : null}
       </dl>
+      {dataset.outdated_references.length > 0 ? (
+        <div className="cm-note">
+          <p>
+            <Plural
+              value={dataset.outdated_references.length}
+              one="The reference of # scan was replaced or deleted since. This version stays as it is; a new one takes what is there now."
+              other="The references of # scans were replaced or deleted since. This version stays as it is; a new one takes what is there now."
+            />
+          </p>
+          <Names all={dataset.outdated_references} />
+        </div>
+      ) : null}
       <LeftOut all={dataset.left_out} />
       <div className="cm-row">
         {dataset.state === "done" ? (

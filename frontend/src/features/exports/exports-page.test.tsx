@@ -43,6 +43,7 @@ const DATASET = {
   choice: { source: "median" },
   pair_id: "pair",
   parts: ["card", "boxes-csv"],
+  outdated_references: [],
   manifest_sha256: "ab".repeat(32),
   created_by: "Ada",
   created_at: "2026-11-29T20:00:00Z",

@@ -232,6 +232,7 @@ describe("what is looked at", () => {
     label_index: 1,
     label_name: "organ 1",
     volume_dice: dice,
+    outdated_reference: false,
     mask_sha256: "1",
   });
   const found: Found = {

@@ -62,7 +62,9 @@ export function subjectsOf({ masks, derived, predictions }: Found): Subject[] {
   const ofBoxes = [...found.values()].sort((one, other) => one.name.localeCompare(other.name));
   const predicted = predictions.map((one) => {
     const dice = score(one.volume_dice);
-    const name = t`${one.volume_name}: ${one.label_name}, Dice ${dice}, ${one.training_name}`;
+    const name = one.outdated_reference
+      ? t`${one.volume_name}: ${one.label_name}, Dice ${dice} of an earlier reference, ${one.training_name}`
+      : t`${one.volume_name}: ${one.label_name}, Dice ${dice}, ${one.training_name}`;
     return { ...subject(one), name, prediction: one.id };
   });
   return [...ofBoxes, ...predicted];

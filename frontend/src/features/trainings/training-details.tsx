@@ -1,4 +1,4 @@
-import { Trans, useLingui } from "@lingui/react/macro";
+import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { Schema } from "@/api/queries";
@@ -19,13 +19,15 @@ export function TrainingDetails({ projectId, trainingId }: { projectId: string; 
   const found = useQuery(trainingQuery(projectId, trainingId));
   if (found.isPending) return <Loading lines={6} />;
   if (found.isError) return <ProblemNote error={found.error} />;
-  const { training, labels, results, origins, steps } = found.data;
+  const { training, labels, results, origins, outdated_references: outdated, steps } = found.data;
   return (
     <section className="cm-card" aria-label={t`Training ${training.name}`}>
       <h2 className="cm-break">{training.name}</h2>
       <p className="cm-quiet">{settingsWord(training.settings)}</p>
       {training.state === "queued" ? <WaitsForWorker /> : null}
-      {results.length > 0 ? <Results projectId={projectId} results={results} origins={origins} /> : null}
+      {results.length > 0 ? (
+        <Results projectId={projectId} results={results} origins={origins} outdated={outdated} />
+      ) : null}
       <ol className="cm-plain-list cm-stack">
         {steps.map((step) => (
           <li key={step.position}>
@@ -42,16 +44,28 @@ function Results({
   projectId,
   results,
   origins,
+  outdated,
 }: {
   projectId: string;
   results: readonly Schema<"TrainingResult">[];
   origins: readonly Schema<"ReferenceOrigin">[];
+  /** Test scans whose reference was replaced or deleted since. */
+  outdated: number;
 }) {
   const { t } = useLingui();
   const [first] = results;
   const who = origins.map(originWord).join(", ") || t`not known`;
   return (
     <>
+      {outdated > 0 ? (
+        <p className="cm-note">
+          <Plural
+            value={outdated}
+            one="The reference of # test scan was replaced or deleted since. The scores are of the one that the dataset was made with."
+            other="The references of # test scans were replaced or deleted since. The scores are of those that the dataset was made with."
+          />
+        </p>
+      ) : null}
       <DataTable caption={t`Volume Dice of the test scans: mean ± half of the 95 % interval`} showCaption>
         <thead>
           <tr>

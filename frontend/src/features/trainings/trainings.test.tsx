@@ -73,6 +73,7 @@ const DETAILS = {
     },
   ],
   origins: ["expert"],
+  outdated_references: 0,
   steps: [
     {
       position: 0,

@@ -10,8 +10,9 @@ import { Button } from "@/shared/ui/button";
 import { Dialog } from "@/shared/ui/dialog";
 import { ProblemNote } from "@/shared/ui/problem-note";
 import { ProgressBar } from "@/shared/ui/progress-bar";
+import { ReferenceUses } from "./reference-uses";
 
-/** A mask that came with a scan: masks made here are compared with it. */
+/** A mask that came with a scan: masks made here are compared with it. Of a scan that has one, another in its place. */
 export function ReferenceDialog({
   volume,
   onClose,
@@ -24,11 +25,13 @@ export function ReferenceDialog({
   const [file, setFile] = useState<File | null>(null);
   const [origin, setOrigin] = useState<Origin | "">("");
   const [share, setShare] = useState(0);
+  const [replaces] = useState(volume.reference !== null);
   const send = useMutation({
     mutationFn: ({ chosen, assumeAffine }: { chosen: File; assumeAffine: boolean }) => {
       const query = new URLSearchParams({ origin });
       if (assumeAffine) query.set("assume_affine", "true");
       return sendFile<Schema<"ReferenceAnswer">>(`/api/v1/volumes/${volume.id}/reference?${query}`, chosen, {
+        method: replaces ? "PUT" : "POST",
         onProgress: setShare,
       });
     },
@@ -41,7 +44,11 @@ export function ReferenceDialog({
   const isReady = file !== null && origin !== "";
 
   return (
-    <Dialog open onClose={onClose} title={t`Reference for ${volume.name}`}>
+    <Dialog
+      open
+      onClose={onClose}
+      title={replaces ? t`Replace the reference of ${volume.name}?` : t`Reference for ${volume.name}`}
+    >
       {send.data ? (
         <div className="cm-stack">
           <p role="status">
@@ -68,9 +75,20 @@ export function ReferenceDialog({
           <p>
             <Trans>
               A NIfTI mask on the same grid. Its numbers are those of the organs here: 1 is the first organ, 0
-              is the background. It stays with the scan: look twice at the file and at who made it.
+              is the background.
             </Trans>
           </p>
+          {replaces ? (
+            <>
+              <p>
+                <Trans>
+                  The present one goes only when the new one is accepted. The same file again corrects who
+                  made it, and nothing else changes.
+                </Trans>
+              </p>
+              <ReferenceUses volume={volume} />
+            </>
+          ) : null}
           <FileInput
             label={t`Reference file`}
             placeholder={t`Choose a file (.nii, .nii.gz)`}
@@ -112,7 +130,7 @@ export function ReferenceDialog({
               <Trans>Cancel</Trans>
             </Button>
             <Button type="submit" variant="primary" busy={send.isPending} disabled={!isReady}>
-              <Trans>Upload</Trans>
+              {replaces ? <Trans>Replace</Trans> : <Trans>Upload</Trans>}
             </Button>
           </div>
         </form>

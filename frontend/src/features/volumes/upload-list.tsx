@@ -25,7 +25,8 @@ export function UploadArea({
 }) {
   const { t } = useLingui();
   const queryClient = useQueryClient();
-  const queue = useQueue(projectId);
+  const all = useQueue(projectId);
+  const queue = all.filter((upload) => upload.reference === null);
   const [isOver, setIsOver] = useState(false);
   const [unreadable, setUnreadable] = useState<readonly string[]>([]);
   const input = useRef<HTMLInputElement>(null);
@@ -155,7 +156,7 @@ function UploadRow({
   act: (event: UploadEvent) => void;
 }) {
   const { t } = useLingui();
-  const { id, name, state, problem } = upload;
+  const { id, name, state } = upload;
   return (
     <li className="cm-card cm-upload" aria-label={upload.file.name}>
       <div className="cm-head">
@@ -202,22 +203,39 @@ function UploadRow({
           valueText={percent(upload.share)}
         />
       ) : null}
-      {problem !== null && (state === "refused" || state === "failed") ? (
-        <div className="cm-problem" role="alert">
-          <p className="cm-problem-what">
-            {problem.status === 0 ? t`The server cannot be reached.` : problem.detail || problem.title}
-          </p>
-          {/* How the file lies is asked below: the hint would say the same twice. */}
-          {problem.hint && problem.code !== "orientation_unknown" ? <p>{problem.hint}</p> : null}
-          {problem.request_id ? (
-            <p className="cm-quiet">
-              <Trans>Number of this request: {problem.request_id}</Trans>
-            </p>
-          ) : null}
-          <Answer upload={upload} act={act} />
-        </div>
-      ) : null}
+      <UploadProblem upload={upload} act={act} />
     </li>
+  );
+}
+
+/** Why a file was not taken, with what can be answered; or what is worth knowing of one that was. */
+export function UploadProblem({ upload, act }: { upload: Upload; act: (event: UploadEvent) => void }) {
+  const { t } = useLingui();
+  const { problem, state, notices } = upload;
+  if (notices.length > 0) {
+    return (
+      <div className="cm-note">
+        {notices.map((notice) => (
+          <p key={notice}>{notice}</p>
+        ))}
+      </div>
+    );
+  }
+  if (problem === null || (state !== "refused" && state !== "failed")) return null;
+  return (
+    <div className="cm-problem" role="alert">
+      <p className="cm-problem-what">
+        {problem.status === 0 ? t`The server cannot be reached.` : problem.detail || problem.title}
+      </p>
+      {/* How the file lies is asked below: the hint would say the same twice. */}
+      {problem.hint && problem.code !== "orientation_unknown" ? <p>{problem.hint}</p> : null}
+      {problem.request_id ? (
+        <p className="cm-quiet">
+          <Trans>Number of this request: {problem.request_id}</Trans>
+        </p>
+      ) : null}
+      <Answer upload={upload} act={act} />
+    </div>
   );
 }
 
@@ -265,7 +283,7 @@ function Answer({ upload, act }: { upload: Upload; act: (event: UploadEvent) => 
       </div>
     );
   }
-  if (problem?.code === "name_taken") {
+  if (problem?.code === "name_taken" && upload.reference === null) {
     return (
       <div className="cm-row" data-align="end">
         <TextInput
@@ -289,7 +307,8 @@ function Answer({ upload, act }: { upload: Upload; act: (event: UploadEvent) => 
   return null;
 }
 
-function UploadStatus({ upload, state }: { upload: Upload; state: VolumeState | undefined }) {
+/** `state`: of the scan that came of it; a reference is there as soon as it is accepted. */
+export function UploadStatus({ upload, state }: { upload: Upload; state: VolumeState | undefined }) {
   const { t } = useLingui();
   switch (upload.state) {
     case "chosen":
@@ -301,6 +320,7 @@ function UploadStatus({ upload, state }: { upload: Upload; state: VolumeState | 
     case "judging":
       return <Status tone="busy">{t`Being checked`}</Status>;
     case "accepted":
+      if (upload.reference !== null) return <Status tone="good">{t`Uploaded`}</Status>;
       if (state === "ready") return <Status tone="good">{t`Ready`}</Status>;
       if (state === "failed") return <Status tone="problem">{t`Could not be read`}</Status>;
       return <Status tone="busy">{t`Uploaded; being read`}</Status>;

@@ -8,6 +8,7 @@ import {
   nextToSend,
   type Queue,
   reduce,
+  targetProblem,
   type UploadEvent,
 } from "./upload-queue";
 import { urlOf } from "./uploads";
@@ -105,5 +106,34 @@ describe("the queue of uploads", () => {
     const done = after(...SENDING, { type: "accepted", id: "a", volumeId: "v" });
     expect(reduce(done, { type: "progress", id: "a", share: 0.2 })).toEqual(done);
     expect(reduce(done, { type: "rename", id: "a", name: "other" })).toEqual(done);
+  });
+
+  it("keeps references apart from scans, and sends those that are named", () => {
+    const reference = { volumeId: "v", replace: false };
+    const queue = after({ type: "add", files: [{ id: "r", file: file("case 1.nii.gz"), reference }] });
+    const [scan, , label] = queue;
+    expect(scan && nameProblem(queue, scan)).toBeNull();
+    expect(stateOf(reduce(queue, { type: "start" }), "r")).toBe("chosen");
+    const started = reduce(queue, { type: "start", ids: ["r"], options: { origin: "model" } });
+    expect(started.map((upload) => upload.state)).toEqual(["chosen", "chosen", "waiting"]);
+    const sent = started[2];
+    expect(sent && urlOf("p", sent)).toBe("/api/v1/volumes/v/reference?origin=model");
+    const has = (id: string) => id === "v";
+    expect(label && targetProblem(queue, label, () => false)).toBeNull();
+    expect(label && targetProblem(queue, label, has)).toBe("taken");
+    const replaced = reduce(queue, { type: "aim", id: "r", target: { replace: true } });
+    expect(replaced[2] && targetProblem(replaced, replaced[2], has)).toBeNull();
+    const refused = [
+      { type: "sending", id: "r" },
+      { type: "refused", id: "r", problem: problemFrom(409, { code: "grid_mismatch" }) },
+      { type: "aim", id: "r", target: { volumeId: "w" } },
+    ] satisfies UploadEvent[];
+    const aimed = refused.reduce(reduce, started)[2];
+    expect([aimed?.state, aimed?.problem, aimed?.reference?.volumeId]).toEqual(["chosen", null, "w"]);
+  });
+
+  it("keeps what is worth knowing of an accepted file", () => {
+    const done = after(...SENDING, { type: "accepted", id: "a", volumeId: "v", notices: ["It is oblique."] });
+    expect(done[0]?.notices).toEqual(["It is oblique."]);
   });
 });

@@ -3,9 +3,11 @@
  *
  *     chosen -> waiting -> sending -> judging -> accepted | known | refused | failed
  *
- * From refused and failed a file goes back to waiting, perhaps with an answer to what the server asked.
+ * From refused and failed a file goes back to waiting, perhaps with an answer to what the server asked; a label map, with
+ * another scan, back to chosen.
  */
 import type { Problem } from "@/api/problem";
+import type { Schema } from "@/api/queries";
 
 export type UploadState =
   /** Its name may still be changed. */
@@ -21,11 +23,21 @@ export type UploadState =
   /** No answer, or the server broke: may be tried again as it is. */
   | "failed";
 
+/** What a label map is uploaded as. */
+export interface ReferenceTarget {
+  /** Of the scan that it belongs to; null: nobody has said yet. */
+  readonly volumeId: string | null;
+  /** In the place of the reference that the scan has. */
+  readonly replace: boolean;
+}
+
 export interface UploadOptions {
   /** Accept a file that does not say how it lies. */
   readonly assumeAffine?: boolean;
   /** Which volume of a file that holds several, from 0. */
   readonly volumeIndex?: number;
+  /** Who made a reference. */
+  readonly origin?: Schema<"ReferenceOrigin">;
 }
 
 export interface Upload {
@@ -41,21 +53,42 @@ export interface Upload {
   readonly volumeId: string | null;
   /** The name under which the project knows these voxels. */
   readonly knownAs: string | null;
+  /** Null: it is a scan. */
+  readonly reference: ReferenceTarget | null;
+  /** What was accepted but is worth saying. */
+  readonly notices: readonly string[];
+}
+
+interface Chosen {
+  readonly id: string;
+  readonly file: File;
+  /** Of a label map. */
+  readonly reference?: ReferenceTarget;
 }
 
 export type UploadEvent =
-  | { readonly type: "add"; readonly files: readonly { readonly id: string; readonly file: File }[] }
+  | { readonly type: "add"; readonly files: readonly Chosen[] }
+  | { readonly type: "aim"; readonly id: string; readonly target: Partial<ReferenceTarget> }
   | { readonly type: "rename"; readonly id: string; readonly name: string }
-  | { readonly type: "start" }
+  /** Without ids: every scan that can be sent. References are sent by name, since only the page knows the scans. */
+  | { readonly type: "start"; readonly ids?: readonly string[]; readonly options?: UploadOptions }
   | { readonly type: "sending"; readonly id: string }
   | { readonly type: "progress"; readonly id: string; readonly share: number }
-  | { readonly type: "accepted"; readonly id: string; readonly volumeId: string }
+  | {
+      readonly type: "accepted";
+      readonly id: string;
+      readonly volumeId: string;
+      readonly notices?: readonly string[];
+    }
   | { readonly type: "known"; readonly id: string; readonly volumeId: string; readonly knownAs: string }
   | { readonly type: "refused"; readonly id: string; readonly problem: Problem }
   | { readonly type: "again"; readonly id: string; readonly options?: UploadOptions }
   | { readonly type: "remove"; readonly id: string };
 
 export type Queue = readonly Upload[];
+
+/** A label map that did not fit one scan may be meant for another one. */
+export const MAY_AIM: readonly UploadState[] = ["chosen", "refused", "failed"];
 
 const READABLE = /\.nii(\.gz)?$/i;
 
@@ -83,13 +116,30 @@ export function nextToSend(queue: Queue): Upload | null {
   return queue.find((upload) => upload.state === "waiting") ?? null;
 }
 
-/** What keeps a chosen file from being sent. */
+/** What keeps a chosen label map from being sent. */
+export function targetProblem(
+  queue: Queue,
+  upload: Upload,
+  /** Whether the scan has a reference already. */
+  hasOne: (volumeId: string) => boolean,
+): "missing" | "twice" | "taken" | null {
+  const { volumeId, replace } = upload.reference ?? { volumeId: null, replace: false };
+  if (volumeId === null) return "missing";
+  const isTwice = queue.some(
+    (other) => other.id !== upload.id && other.state !== "accepted" && other.reference?.volumeId === volumeId,
+  );
+  if (isTwice) return "twice";
+  return hasOne(volumeId) && !replace ? "taken" : null;
+}
+
+/** What keeps a chosen scan from being sent. */
 export function nameProblem(queue: Queue, upload: Upload): "missing" | "twice" | null {
   const name = upload.name.trim();
   if (name === "") return "missing";
   const isTwice = queue.some(
     (other) =>
       other.id !== upload.id &&
+      other.reference === null &&
       other.state !== "known" &&
       other.name.trim().toLowerCase() === name.toLowerCase(),
   );
@@ -101,7 +151,7 @@ export function reduce(queue: Queue, event: UploadEvent): Queue {
     case "add":
       return [
         ...queue,
-        ...event.files.map(({ id, file }) => ({
+        ...event.files.map(({ id, file, reference = null }) => ({
           id,
           file,
           name: nameFrom(file.name),
@@ -111,16 +161,29 @@ export function reduce(queue: Queue, event: UploadEvent): Queue {
           problem: null,
           volumeId: null,
           knownAs: null,
+          reference,
+          notices: [],
         })),
       ];
     case "rename":
       return changed(queue, event.id, ["chosen", "refused", "failed"], { name: event.name });
-    case "start":
+    case "aim":
       return queue.map((upload) =>
-        upload.state === "chosen" && nameProblem(queue, upload) === null
-          ? { ...upload, state: "waiting" }
+        upload.id === event.id && upload.reference !== null && MAY_AIM.includes(upload.state)
+          ? { ...upload, state: "chosen", problem: null, reference: { ...upload.reference, ...event.target } }
           : upload,
       );
+    case "start": {
+      const isMeant = (upload: Upload): boolean =>
+        event.ids === undefined
+          ? upload.reference === null && nameProblem(queue, upload) === null
+          : event.ids.includes(upload.id);
+      return queue.map((upload) =>
+        upload.state === "chosen" && isMeant(upload)
+          ? { ...upload, state: "waiting", options: { ...upload.options, ...event.options } }
+          : upload,
+      );
+    }
     case "sending":
       return changed(queue, event.id, ["waiting"], { state: "sending", share: 0, problem: null });
     case "progress":
@@ -133,6 +196,7 @@ export function reduce(queue: Queue, event: UploadEvent): Queue {
         state: "accepted",
         share: 1,
         volumeId: event.volumeId,
+        notices: event.notices ?? [],
       });
     case "known":
       return changed(queue, event.id, ["sending", "judging"], {
@@ -164,7 +228,7 @@ function changed(
   queue: Queue,
   id: string,
   from: readonly UploadState[],
-  changes: Partial<Pick<Upload, "name" | "state" | "share" | "problem" | "volumeId" | "knownAs">>,
+  changes: Partial<Pick<Upload, "name" | "state" | "share" | "problem" | "volumeId" | "knownAs" | "notices">>,
 ): Queue {
   return queue.map((upload) =>
     upload.id === id && from.includes(upload.state) ? { ...upload, ...changes } : upload,

@@ -4,7 +4,15 @@ import { create } from "zustand";
 import { ApiError, problemFrom } from "@/api/problem";
 import { projectKey, type Schema } from "@/api/queries";
 import { sendFile } from "@/api/upload";
-import { isUnfinished, nextToSend, type Queue, reduce, type Upload, type UploadEvent } from "./upload-queue";
+import {
+  isUnfinished,
+  nextToSend,
+  type Queue,
+  type ReferenceTarget,
+  reduce,
+  type Upload,
+  type UploadEvent,
+} from "./upload-queue";
 
 interface Uploads {
   readonly queues: Readonly<Record<string, Queue>>;
@@ -36,6 +44,18 @@ export function dispatch(projectId: string, queryClient: QueryClient, event: Upl
   void pump(projectId, queryClient);
 }
 
+/** Label maps, each for its scan. */
+export function addReferences(
+  projectId: string,
+  queryClient: QueryClient,
+  files: readonly { readonly file: File; readonly reference: ReferenceTarget }[],
+): void {
+  dispatch(projectId, queryClient, {
+    type: "add",
+    files: files.map((one) => ({ id: crypto.randomUUID(), ...one })),
+  });
+}
+
 export function addFiles(projectId: string, queryClient: QueryClient, files: readonly File[]): void {
   dispatch(projectId, queryClient, {
     type: "add",
@@ -51,15 +71,26 @@ async function pump(projectId: string, queryClient: QueryClient): Promise<void> 
   const stop = new AbortController();
   running.set(upload.id, stop);
   try {
-    const { status, body } = await sendFile<Schema<"VolumeAnswer">>(urlOf(projectId, upload), upload.file, {
-      onProgress: (share) => apply(projectId, { type: "progress", id: upload.id, share }),
-      signal: stop.signal,
-    });
+    const { status, body } = await sendFile<Schema<"VolumeAnswer"> | Schema<"ReferenceAnswer">>(
+      urlOf(projectId, upload),
+      upload.file,
+      {
+        method: upload.reference?.replace ? "PUT" : "POST",
+        onProgress: (share) => apply(projectId, { type: "progress", id: upload.id, share }),
+        signal: stop.signal,
+      },
+    );
+    const volumeId = upload.reference?.volumeId ?? body.id;
     apply(
       projectId,
-      status === 200
-        ? { type: "known", id: upload.id, volumeId: body.id, knownAs: body.name }
-        : { type: "accepted", id: upload.id, volumeId: body.id },
+      status === 200 && "name" in body
+        ? { type: "known", id: upload.id, volumeId, knownAs: body.name }
+        : {
+            type: "accepted",
+            id: upload.id,
+            volumeId,
+            notices: body.notices.map((notice) => notice.text),
+          },
     );
   } catch (error) {
     const problem = error instanceof ApiError ? error.problem : problemFrom(0, null);
@@ -67,12 +98,18 @@ async function pump(projectId: string, queryClient: QueryClient): Promise<void> 
   } finally {
     running.delete(upload.id);
     // A refused file stands in the list too, in quarantine.
-    void queryClient.invalidateQueries({ queryKey: projectKey(projectId, "volumes") });
+    const changed = upload.reference === null ? projectKey(projectId, "volumes") : projectKey(projectId);
+    void queryClient.invalidateQueries({ queryKey: changed });
   }
   void pump(projectId, queryClient);
 }
 
-export function urlOf(projectId: string, upload: Pick<Upload, "name" | "options">): string {
+export function urlOf(projectId: string, upload: Pick<Upload, "name" | "options" | "reference">): string {
+  if (upload.reference !== null) {
+    const query = new URLSearchParams({ origin: upload.options.origin ?? "unknown" });
+    if (upload.options.assumeAffine) query.set("assume_affine", "true");
+    return `/api/v1/volumes/${encodeURIComponent(upload.reference.volumeId ?? "")}/reference?${query}`;
+  }
   const query = new URLSearchParams({ name: upload.name.trim() });
   if (upload.options.assumeAffine) query.set("assume_affine", "true");
   if (upload.options.volumeIndex !== undefined) query.set("volume_index", String(upload.options.volumeIndex));

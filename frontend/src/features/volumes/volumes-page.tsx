@@ -14,6 +14,8 @@ import { ProblemNote } from "@/shared/ui/problem-note";
 import { Status } from "@/shared/ui/status";
 import { DataTable } from "@/shared/ui/table";
 import { ReferenceDialog } from "./reference-dialog";
+import { ReferenceUses } from "./reference-uses";
+import { ReferencesArea } from "./references-area";
 import { StateDialog } from "./state-dialog";
 import { UploadArea } from "./upload-list";
 import { shapeWords, spacingWords, stateWords } from "./words";
@@ -36,6 +38,7 @@ export function VolumesPage() {
   const [search, setSearch] = useState("");
   const [asked, setAsked] = useState<Volume | null>(null);
   const [referenceFor, setReferenceFor] = useState<Volume | null>(null);
+  const [referenceOff, setReferenceOff] = useState<Volume | null>(null);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [stating, setStating] = useState<readonly Volume[] | null>(null);
   const remove = useMutation({
@@ -46,6 +49,19 @@ export function VolumesPage() {
       return queryClient.invalidateQueries({ queryKey: projectKey(projectId) });
     },
   });
+  const removeReference = useMutation({
+    mutationFn: (id: string) =>
+      unwrap(api.DELETE("/api/v1/volumes/{volume_id}/reference", { params: { path: { volume_id: id } } })),
+    onSuccess: () => {
+      setReferenceOff(null);
+      return queryClient.invalidateQueries({ queryKey: projectKey(projectId) });
+    },
+  });
+  async function loadAll(): Promise<Volume[]> {
+    let found = await volumes.fetchNextPage({ cancelRefetch: false });
+    while (found.hasNextPage && !found.isError) found = await found.fetchNextPage();
+    return found.data?.pages.flatMap((page) => page.items) ?? [];
+  }
   const all = volumes.data?.pages.flatMap((page) => page.items) ?? [];
   const shown = all.filter((volume) => volume.name.toLowerCase().includes(search.trim().toLowerCase()));
   const shownChosen = shown.filter((volume) => chosen.has(volume.id));
@@ -57,6 +73,14 @@ export function VolumesPage() {
       <PageHead title={t`Scans`} />
       <div className="cm-stack">
         <UploadArea projectId={projectId} states={new Map(all.map((volume) => [volume.id, volume.state]))} />
+        {all.length > 0 ? (
+          <ReferencesArea
+            projectId={projectId}
+            volumes={all}
+            isComplete={!volumes.hasNextPage}
+            loadAll={loadAll}
+          />
+        ) : null}
         {volumes.isPending ? <Loading /> : null}
         {volumes.isError ? <ProblemNote error={volumes.error} /> : null}
         {withoutTasks > 0 ? (
@@ -138,6 +162,10 @@ export function VolumesPage() {
                       setAsked(volume);
                     }}
                     onReference={() => setReferenceFor(volume)}
+                    onDeleteReference={() => {
+                      removeReference.reset();
+                      setReferenceOff(volume);
+                    }}
                   />
                 ))}
               </tbody>
@@ -168,6 +196,20 @@ export function VolumesPage() {
           </Trans>
         </p>
       </Confirm>
+      <Confirm
+        open={referenceOff !== null}
+        onClose={() => setReferenceOff(null)}
+        onConfirm={() => referenceOff !== null && removeReference.mutate(referenceOff.id)}
+        title={t`Delete the reference of ${referenceOff?.name ?? ""}?`}
+        confirmLabel={t`Delete the reference`}
+        busy={removeReference.isPending}
+        error={removeReference.error}
+      >
+        <p>
+          <Trans>The scan and the work on it stay. This cannot be undone.</Trans>
+        </p>
+        {referenceOff !== null ? <ReferenceUses volume={referenceOff} /> : null}
+      </Confirm>
       {stating !== null ? (
         <StateDialog projectId={projectId} volumes={stating} onClose={() => setStating(null)} />
       ) : null}
@@ -184,12 +226,14 @@ function VolumeRow({
   onChoose,
   onDelete,
   onReference,
+  onDeleteReference,
 }: {
   volume: Volume;
   isChosen: boolean;
   onChoose: (isChosen: boolean) => void;
   onDelete: () => void;
   onReference: () => void;
+  onDeleteReference: () => void;
 }) {
   const { t } = useLingui();
   const { words, tone } = stateWords(volume.state);
@@ -228,6 +272,23 @@ function VolumeRow({
           <>
             <Trans>yes ({originWord(volume.reference.origin)})</Trans>
             <Notices notices={volume.reference.notices} />
+            <div className="cm-row" data-wrap="never">
+              <Button
+                size="small"
+                aria-label={t`Replace the reference of ${volume.name}`}
+                onClick={onReference}
+              >
+                <Trans>Replace</Trans>
+              </Button>
+              <Button
+                size="small"
+                variant="danger"
+                aria-label={t`Delete the reference of ${volume.name}`}
+                onClick={onDeleteReference}
+              >
+                <Trans>Delete</Trans>
+              </Button>
+            </div>
           </>
         ) : (
           <Trans>none</Trans>
