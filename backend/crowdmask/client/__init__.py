@@ -183,14 +183,35 @@ class Client(Masks, Datasets, Trainings):
         *,
         origin: str,
         assume_affine: bool = False,
+        replace: bool = False,
         progress: Progress | None = None,
     ) -> ReferenceView:
-        """Upload a volume's reference mask; ``origin``: expert, model, generated or unknown."""
+        """Upload a volume's reference mask; ``origin``: expert, model, generated or unknown.
+
+        Args:
+            replace: in the place of the one that the volume has. Scores of masks against that one are deleted with it;
+                datasets keep the labels that they were frozen with.
+
+        Raises:
+            InvalidInput, Conflict: why the file was refused; ``name_taken`` when there is another reference already.
+            NotFound: there is none to replace.
+        """
         parameters = {"origin": origin, "assume_affine": assume_affine}
-        found = self._transport.upload(f"/volumes/{volume_id}/reference", path, parameters, progress)
+        address = f"/volumes/{volume_id}/reference"
+        found = self._transport.upload(
+            address, path, parameters, progress, method="PUT" if replace else "POST"
+        )
         return ReferenceView(
             UUID(found["id"]), found["origin"], tuple(notice["text"] for notice in found["notices"])
         )
+
+    def delete_reference(self, volume_id: UUID) -> None:
+        """Take the reference from a volume, with the scores of masks against it.
+
+        Raises:
+            NotFound: there is none.
+        """
+        self._transport.request("DELETE", f"/volumes/{volume_id}/reference")
 
     def volume(self, volume_id: UUID) -> VolumeView:
         return volume_of(self._transport.get(f"/volumes/{volume_id}"))

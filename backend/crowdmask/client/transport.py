@@ -65,7 +65,15 @@ class Transport:
     def post(self, path: str, body: Any = None) -> Any:
         return self.request("POST", path, json=body)
 
-    def upload(self, path: str, file: Path, parameters: Mapping[str, Any], progress: Progress | None) -> Any:
+    def upload(
+        self,
+        path: str,
+        file: Path,
+        parameters: Mapping[str, Any],
+        progress: Progress | None,
+        *,
+        method: str = "POST",
+    ) -> Any:
         total = file.stat().st_size
 
         def chunks() -> Iterator[bytes]:
@@ -78,7 +86,7 @@ class Transport:
                         progress(sent, total)
 
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(total)}
-        return self.request("POST", path, params=parameters, content=chunks(), headers=headers)
+        return self.request(method, path, params=parameters, content=chunks(), headers=headers)
 
     def download(self, path: str, target: Path) -> None:
         """Into ``target``, whole or not at all. What breaks off goes on where it ended, if the server still has the same

@@ -9,10 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from crowdmask.accounts.actor import Actor
+from crowdmask.client import Client
 from crowdmask.core import nifti
+from crowdmask.core.errors import Conflict, NotFound
 from crowdmask.core.volume import Grid
 from crowdmask.models import Account, AuditEvent, ReferenceMask, Role, Volume
 from tests import factories
+from tests.api.progress.live import serving
 from tests.api.server import AppServer, problem
 from tests.api.volumes.ready import GRID, add_ready_volume
 
@@ -105,6 +108,25 @@ def test_a_deleted_reference_is_gone_and_another_one_can_be_added(place: Place) 
     problem(place.send("DELETE"), 404, "not_found")
     assert place.audit() == [("reference_delete", place.volume.id)]
     assert place.send("POST", place.labels(3)).status_code == 201
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_python_client_replaces_and_deletes(place: Place, tmp_path: Path) -> None:
+    path = tmp_path / "reference.nii.gz"
+    token = place.server.token(place.people["admin"])
+    with serving(place.server) as live, Client(live.address, token) as client:
+        with pytest.raises(NotFound):
+            client.delete_reference(place.volume.id)
+        path.write_bytes(place.labels(1, 2))
+        first = client.upload_reference(place.volume.id, path, origin="expert")
+        path.write_bytes(place.labels(2, 2))
+        with pytest.raises(Conflict):
+            client.upload_reference(place.volume.id, path, origin="expert")
+        second = client.upload_reference(place.volume.id, path, origin="model", replace=True)
+        assert (first.origin, second.origin) == ("expert", "model")
+        assert place.file().content == path.read_bytes()
+        client.delete_reference(place.volume.id)
+    assert place.told()["reference"] is None
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
