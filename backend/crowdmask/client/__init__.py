@@ -218,14 +218,7 @@ class Client(Masks, Datasets, Trainings):
 
     def volumes(self, project_id: UUID) -> list[VolumeView]:
         """All of a project."""
-        listed: list[VolumeView] = []
-        address = f"/projects/{project_id}/volumes"
-        page = self._transport.get(address)
-        while True:
-            listed += [volume_of(found) for found in page["items"]]
-            if page["next_cursor"] is None:
-                return listed
-            page = self._transport.get(f"{address}?{urlencode({'cursor': page['next_cursor']})}")
+        return [volume_of(found) for found in self._transport.get_all(f"/projects/{project_id}/volumes")]
 
     def create_tasks(
         self, project_id: UUID, *, volume_ids: Sequence[UUID], label_indices: Sequence[int]

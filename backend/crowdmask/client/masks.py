@@ -21,9 +21,9 @@ class Masks:
 
     def masks(self, project_id: UUID) -> list[MadeMaskView]:
         """All of a project, of each kind by volume."""
-        people = self._transport.get(f"/projects/{project_id}/masks")
-        datasets = self._transport.get(f"/projects/{project_id}/derived-masks")
-        trainings = self._transport.get(f"/projects/{project_id}/predictions")
+        people = self._transport.get_all(f"/projects/{project_id}/masks")
+        datasets = self._transport.get_all(f"/projects/{project_id}/derived-masks")
+        trainings = self._transport.get_all(f"/projects/{project_id}/predictions")
         told = [
             *(("person", one["segmentation"]["id"], one["annotator"], one) for one in people),
             *(

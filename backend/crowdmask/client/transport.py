@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import urlencode
 
 import httpx
 
@@ -61,6 +62,15 @@ class Transport:
 
     def get(self, path: str) -> Any:
         return self.request("GET", path, harmless_twice=True)
+
+    def get_all(self, path: str) -> Iterator[Any]:
+        """What a list holds, page after page; ``path`` has no query."""
+        page = self.get(path)
+        while True:
+            yield from page["items"]
+            if page["next_cursor"] is None:
+                return
+            page = self.get(f"{path}?{urlencode({'cursor': page['next_cursor']})}")
 
     def post(self, path: str, body: Any = None) -> Any:
         return self.request("POST", path, json=body)

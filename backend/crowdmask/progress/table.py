@@ -1,6 +1,5 @@
 """The table volumes x labels: which task is how far, and who is on it."""
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,11 +18,10 @@ from crowdmask.assignments.policy import require_sees_all
 from crowdmask.core.completeness import Completeness
 from crowdmask.core.csv_text import csv_text
 from crowdmask.core.distribution import TaskProgress, task_progress
-from crowdmask.core.errors import ErrorCode, InvalidInput
 from crowdmask.core.lifecycle import AssignmentState, JobState
 from crowdmask.models import Account, Annotation, Assignment, Job, Label, Project, Segmentation, Task, Volume
 from crowdmask.progress.schemas import AgreementOfTask, PersonOnTask, ProgressRow
-from crowdmask.web.pages import LARGEST_PAGE, Page, PageRequest
+from crowdmask.web.pages import LARGEST_PAGE, By, Order, Page, PageRequest
 
 MaskState = Literal["none", "queued", "running", "done", "failed"]
 
@@ -34,6 +32,7 @@ _MASK_OF_JOB: dict[JobState, MaskState] = {
     JobState.DEAD: "failed",
     JobState.CANCELLED: "failed",
 }
+_ORDER = Order(By(Volume.name, str), By(Label.index, int), By(Task.id, UUID))
 _COLUMNS = (
     "volume",
     "slices",
@@ -68,7 +67,7 @@ class _Task:
 
     @property
     def key(self) -> str:
-        return json.dumps([self.volume_name, self.label_index, str(self.id)])
+        return _ORDER.key(self.volume_name, self.label_index, self.id)
 
 
 def progress_page(
@@ -226,8 +225,8 @@ def _tasks(
         .join(Volume, Volume.id == Task.volume_id)
         .join(Label, Label.id == Task.label_id)
         .join(Project, Project.id == Volume.project_id)
-        .where(Project.id == project_id, *conditions, sa.true() if after is None else _behind(after))
-        .order_by(Volume.name, Label.index, Task.id)
+        .where(Project.id == project_id, *conditions, _ORDER.behind(after))
+        .order_by(*_ORDER.columns)
         .limit(limit)
     )
     return [
@@ -247,24 +246,6 @@ def _tasks(
         )
         for row in rows
     ]
-
-
-def _behind(key: str) -> sa.ColumnElement[bool]:
-    try:
-        name, index, task_id = json.loads(key)
-        return sa.or_(
-            Volume.name > str(name),
-            sa.and_(
-                Volume.name == str(name),
-                sa.or_(Label.index > int(index), sa.and_(Label.index == int(index), Task.id > UUID(task_id))),
-            ),
-        )
-    except (ValueError, TypeError, AttributeError):
-        raise InvalidInput(
-            ErrorCode.REQUEST_INVALID,
-            "The cursor is not one of this table.",
-            hint="Take next_cursor of the page before as it is, or leave it out for the first page.",
-        ) from None
 
 
 def _rows(session: Session, tasks: Sequence[_Task]) -> list[ProgressRow]:

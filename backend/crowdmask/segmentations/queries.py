@@ -31,9 +31,8 @@ from crowdmask.models import (
     Volume,
 )
 from crowdmask.models.base import JsonDict
-from crowdmask.projects.policy import require_role
 from crowdmask.projects.queries import takes_part
-from crowdmask.segmentations.schemas import MaskAnswer, ProjectMaskAnswer, SegmentationAnswer
+from crowdmask.segmentations.schemas import MaskAnswer, SegmentationAnswer
 from crowdmask.volumes.queries import SEES_ALL, grid_of, window_of
 
 DOUBTFUL_DICE = 0.7
@@ -183,16 +182,21 @@ def masks_of_project(session: Session, actor: Actor, *, project_id: UUID) -> lis
     is left out.
     """
     rows = session.execute(
-        _visible(actor)
-        .where(
-            Volume.project_id == project_id,
-            takes_part(actor, Volume.project_id),
-            Annotation.submitted_revision == Segmentation.revision,
-            Assignment.state == AssignmentState.SUBMITTED,
-        )
-        .order_by(Volume.name, Label.index, Segmentation.created_at, Segmentation.id)
+        visible_masks(actor)
+        .where(*of_submitted_work(actor, project_id))
+        .order_by(Volume.name, Label.index, Segmentation.id)
     )
     return [VisibleMask(*row) for row in rows]
+
+
+def of_submitted_work(actor: Actor, project_id: UUID) -> list[sa.ColumnElement[bool]]:
+    """The conditions of ``visible_masks`` for those of the submitted work of a project."""
+    return [
+        Volume.project_id == project_id,
+        takes_part(actor, Volume.project_id),
+        Annotation.submitted_revision == Segmentation.revision,
+        Assignment.state == AssignmentState.SUBMITTED,
+    ]
 
 
 def visible_segmentation(session: Session, actor: Actor, segmentation_id: UUID) -> VisibleMask:
@@ -201,31 +205,10 @@ def visible_segmentation(session: Session, actor: Actor, segmentation_id: UUID) 
     Raises:
         NotFound: ``not_found``.
     """
-    row = session.execute(_visible(actor).where(Segmentation.id == segmentation_id)).one_or_none()
+    row = session.execute(visible_masks(actor).where(Segmentation.id == segmentation_id)).one_or_none()
     if row is None:
         raise NotFound(ErrorCode.NOT_FOUND, f"There is no mask {segmentation_id}.")
     return VisibleMask(*row)
-
-
-def project_mask_answers(session: Session, actor: Actor, *, project_id: UUID) -> list[ProjectMaskAnswer]:
-    """The masks of a project's submitted work, by volume name and label.
-
-    Raises:
-        NotFound, NotAllowed: the actor is no admin, reviewer or researcher of the project.
-    """
-    require_role(session, actor, project_id, *SEES_ALL)
-    return [
-        ProjectMaskAnswer(
-            volume_id=mask.volume.id,
-            volume_name=mask.volume.name,
-            label_index=mask.label.index,
-            label_name=mask.label.name,
-            annotator=mask.annotator.name,
-            annotation_state=mask.state,
-            segmentation=_segmentation_answer(mask.segmentation),
-        )
-        for mask in masks_of_project(session, actor, project_id=project_id)
-    ]
 
 
 def mask_answer(session: Session, actor: Actor, *, annotation_id: UUID) -> MaskAnswer:
@@ -244,7 +227,7 @@ def mask_answer(session: Session, actor: Actor, *, annotation_id: UUID) -> MaskA
         )
     )
     if made is not None:
-        return MaskAnswer(state="done", progress=1.0, error=None, segmentation=_segmentation_answer(made))
+        return MaskAnswer(state="done", progress=1.0, error=None, segmentation=segmentation_answer(made))
     job = session.scalar(sa.select(Job).where(Job.idem_key == f"segment:{annotation_id}:{revision}"))
     if job is None:
         return MaskAnswer(state="none", progress=0.0, error=None, segmentation=None)
@@ -259,7 +242,7 @@ def mask_answer(session: Session, actor: Actor, *, annotation_id: UUID) -> MaskA
     return MaskAnswer(state="failed", progress=job.progress, error=why, segmentation=None)
 
 
-def _visible(actor: Actor) -> sa.Select[Segmentation, Volume, Label, Account, AnnotationState]:
+def visible_masks(actor: Actor) -> sa.Select[Segmentation, Volume, Label, Account, AnnotationState]:
     """Masks with their names: those of the actor's own work, or of projects where the actor sees all."""
     return (
         sa.select(Segmentation, Volume, Label, Account, Annotation.state)
@@ -275,7 +258,8 @@ def _visible(actor: Actor) -> sa.Select[Segmentation, Volume, Label, Account, An
     )
 
 
-def _segmentation_answer(segmentation: Segmentation) -> SegmentationAnswer:
+def segmentation_answer(segmentation: Segmentation) -> SegmentationAnswer:
+    """What is said of a mask."""
     return SegmentationAnswer(
         id=segmentation.id,
         annotation_id=segmentation.annotation_id,

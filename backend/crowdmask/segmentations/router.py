@@ -1,21 +1,23 @@
 """Masks made from submitted annotations, and previews of those to come."""
 
+from typing import Annotated
 from uuid import UUID
 
 from anyio import to_thread
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.accounts.deps import CurrentActor
 from crowdmask.core.preview import PreviewRequest
-from crowdmask.segmentations import derived_queries, files, queries, service
+from crowdmask.segmentations import derived_queries, files, lists, queries, service
 from crowdmask.segmentations.agreement import agreement_answer
 from crowdmask.segmentations.schemas import (
     AgreementAnswer,
     DerivedMaskAnswer,
     JobsAnswer,
     MaskAnswer,
+    MaskSubject,
     PreviewAnswer,
     PreviewForm,
     ProjectMaskAnswer,
@@ -23,6 +25,7 @@ from crowdmask.segmentations.schemas import (
 )
 from crowdmask.segmentations.suggestions import request_suggestion, suggestion
 from crowdmask.web.binary import BYTES, IfNoneMatch, if_changed, nifti_file
+from crowdmask.web.pages import Page, Paging
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
 from crowdmask.web.state import Server, ServerState
@@ -31,6 +34,12 @@ router = APIRouter(tags=["segmentations"])
 
 _PREVIEWS_A_MINUTE = 600
 _SUGGESTIONS_A_MINUTE = 20
+
+_OfVolume = Annotated[UUID | None, Query(description="Of this volume.")]
+_OfLabels = Annotated[list[int], Query(description="Of one of these labels.")]
+_Search = Annotated[
+    str, Query(max_length=200, description="Part of the names of volume, label and annotators.")
+]
 
 
 @router.get("/annotations/{annotation_id}/mask", **needs(Permission.OWN_OR_SEES_ALL))
@@ -58,9 +67,33 @@ def get_suggestions(
 
 
 @router.get("/projects/{project_id}/masks", **needs(Permission.SEES_ALL))
-def list_masks(project_id: UUID, session: ReadSession, actor: CurrentActor) -> list[ProjectMaskAnswer]:
+def list_masks(
+    project_id: UUID,
+    session: ReadSession,
+    actor: CurrentActor,
+    paging: Paging,
+    volume_id: _OfVolume = None,
+    label_index: _OfLabels = [],  # noqa: B006
+    search: _Search = "",
+) -> Page[ProjectMaskAnswer]:
     """The masks of a project's submitted work, by volume name and label."""
-    return queries.project_mask_answers(session, actor, project_id=project_id)
+    return lists.mask_page(
+        session,
+        actor,
+        project_id=project_id,
+        paging=paging,
+        volume_id=volume_id,
+        label_indices=frozenset(label_index),
+        search=search,
+    )
+
+
+@router.get("/projects/{project_id}/mask-subjects", **needs(Permission.SEES_ALL))
+def list_mask_subjects(
+    project_id: UUID, session: ReadSession, actor: CurrentActor, paging: Paging
+) -> Page[MaskSubject]:
+    """Of which labels in which volumes a project has masks of boxes, by volume name and label."""
+    return lists.subject_page(session, actor, project_id=project_id, paging=paging)
 
 
 @router.get("/projects/{project_id}/agreement", **needs(Permission.SEES_ALL))
@@ -77,10 +110,24 @@ def compare_masks(project_id: UUID, session: WriteSession, actor: CurrentActor) 
 
 @router.get("/projects/{project_id}/derived-masks", **needs(Permission.SEES_ALL))
 def list_derived_masks(
-    project_id: UUID, session: ReadSession, actor: CurrentActor
-) -> list[DerivedMaskAnswer]:
+    project_id: UUID,
+    session: ReadSession,
+    actor: CurrentActor,
+    paging: Paging,
+    volume_id: _OfVolume = None,
+    label_index: _OfLabels = [],  # noqa: B006
+    search: _Search = "",
+) -> Page[DerivedMaskAnswer]:
     """The masks that a project's datasets asked for and no submission made, by volume name and label."""
-    return derived_queries.derived_mask_answers(session, actor, project_id=project_id)
+    return lists.derived_mask_page(
+        session,
+        actor,
+        project_id=project_id,
+        paging=paging,
+        volume_id=volume_id,
+        label_indices=frozenset(label_index),
+        search=search,
+    )
 
 
 @router.get(

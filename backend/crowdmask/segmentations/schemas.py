@@ -65,6 +65,15 @@ class ProjectMaskAnswer(Answer):
     segmentation: SegmentationAnswer
 
 
+class MaskSubject(Answer):
+    """A label in a volume of which there are masks of boxes: of submitted work, or that a dataset asked for."""
+
+    volume_id: UUID
+    volume_name: str
+    label_index: int
+    label_name: str
+
+
 class DerivedMaskAnswer(MadeMask):
     """A finished mask that a dataset asked for. ``rule``: how one set of boxes is made of the work of ``annotators``;
     ``completion``: what was added to undecided slices."""

@@ -17,6 +17,18 @@ from crowdmask.segmentations.files import StoredMask
 from crowdmask.trainings.results import score_name, scoring_references
 from crowdmask.trainings.schemas import PredictionAnswer
 from crowdmask.volumes.queries import SEES_ALL
+from crowdmask.web.pages import By, Order, Page, PageRequest
+
+_CONFIGURATION = sa.func.coalesce(sa.cast(TrainingScore.configuration, sa.String), "")
+_DICE = sa.func.coalesce(TrainingScore.volume_dice, 2.0)
+"""Behind all that are defined."""
+_ORDER = Order(
+    By(Training.id, UUID, falling=True),
+    By(_CONFIGURATION, str),
+    By(_DICE, float),
+    By(TrainingScore.case, str),
+    By(TrainingScore.label_index, int),
+)
 
 
 def prediction_file(session: Session, actor: Actor, prediction_id: UUID) -> StoredMask:
@@ -34,30 +46,37 @@ def prediction_file(session: Session, actor: Actor, prediction_id: UUID) -> Stor
     return StoredMask(found.sha256, name, value=found.score.label_index)
 
 
-def prediction_answers(session: Session, actor: Actor, *, project_id: UUID) -> list[PredictionAnswer]:
-    """What the trained networks of a project made of their test sets: the newest training first, the lowest Dice first.
+def prediction_page(
+    session: Session,
+    actor: Actor,
+    *,
+    project_id: UUID,
+    paging: PageRequest,
+    volume_id: UUID | None = None,
+) -> Page[PredictionAnswer]:
+    """One page of what the trained networks of a project made of their test sets, or of one volume: the newest training first,
+    the lowest Dice first.
 
     Raises:
         NotFound, NotAllowed: the actor is no admin, reviewer or researcher of the project.
+        InvalidInput: ``request_invalid`` for a cursor that is not of this list.
     """
     require_role(session, actor, project_id, *SEES_ALL)
     rows = session.execute(
         _visible(actor)
-        .where(Training.project_id == project_id)
-        .order_by(
-            Training.created_at.desc(),
-            Training.id.desc(),
-            TrainingScore.configuration.nulls_first(),
-            TrainingScore.volume_dice.is_(None),
-            TrainingScore.volume_dice,
-            TrainingScore.case,
+        .where(
+            Training.project_id == project_id,
+            sa.true() if volume_id is None else Volume.id == volume_id,
+            _ORDER.behind(paging.after),
         )
+        .order_by(*_ORDER.columns)
+        .limit(paging.limit + 1)
     )
-    found = [_Prediction(*row) for row in rows]
-    numbers = _project_numbers(session, {one.training.export_id for one in found})
-    trainings = {one.training.id: one.training for one in found}.values()
+    page = paging.page([_Prediction(*row) for row in rows], key=_key, shown=lambda one: one)
+    numbers = _project_numbers(session, {one.training.export_id for one in page.items})
+    trainings = {one.training.id: one.training for one in page.items}.values()
     references = {training.id: scoring_references(session, training) for training in trainings}
-    return [
+    answers = [
         PredictionAnswer(
             id=one.score.id,
             training_id=one.training.id,
@@ -72,8 +91,9 @@ def prediction_answers(session: Session, actor: Actor, *, project_id: UUID) -> l
             and references[one.training.id][one.volume.id].outdated,
             mask_sha256=one.sha256,
         )
-        for one in found
+        for one in page.items
     ]
+    return Page(items=answers, next_cursor=page.next_cursor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +112,13 @@ class _Prediction:
     def sha256(self) -> str:
         assert self.score.prediction_sha256 is not None  # others are not visible
         return self.score.prediction_sha256
+
+
+def _key(one: _Prediction) -> str:
+    score = one.score
+    configuration = "" if score.configuration is None else score.configuration.value
+    dice = 2.0 if score.volume_dice is None else score.volume_dice
+    return _ORDER.key(one.training.id, configuration, dice, score.case, score.label_index)
 
 
 def _visible(actor: Actor) -> sa.Select[TrainingScore, Training, Volume]:

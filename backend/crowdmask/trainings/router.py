@@ -1,8 +1,9 @@
 """Trainings of nnU-Net on frozen datasets."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
 
 from crowdmask.accounts.deps import CurrentActor
@@ -17,6 +18,7 @@ from crowdmask.trainings.schemas import (
     TrainingPairForm,
 )
 from crowdmask.web.binary import BYTES, IfNoneMatch, if_changed, nifti_file
+from crowdmask.web.pages import Page, Paging
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
 from crowdmask.web.state import Server
@@ -79,9 +81,17 @@ def resume_training(training_id: UUID, session: WriteSession, actor: CurrentActo
 
 
 @router.get("/projects/{project_id}/predictions", **needs(Permission.SEES_ALL))
-def list_predictions(project_id: UUID, session: ReadSession, actor: CurrentActor) -> list[PredictionAnswer]:
+def list_predictions(
+    project_id: UUID,
+    session: ReadSession,
+    actor: CurrentActor,
+    paging: Paging,
+    volume_id: Annotated[UUID | None, Query(description="Of this volume.")] = None,
+) -> Page[PredictionAnswer]:
     """What trained networks made of their test sets: the newest training first, the lowest Dice first."""
-    return predictions.prediction_answers(session, actor, project_id=project_id)
+    return predictions.prediction_page(
+        session, actor, project_id=project_id, paging=paging, volume_id=volume_id
+    )
 
 
 @router.get("/predictions/{prediction_id}/file", response_class=FileResponse, **needs(Permission.SEES_ALL))

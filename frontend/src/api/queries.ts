@@ -103,19 +103,6 @@ export function membersQuery(projectId: string) {
   });
 }
 
-export function masksQuery(projectId: string) {
-  return queryOptions({
-    queryKey: projectKey(projectId, "masks"),
-    queryFn: ({ signal }) =>
-      unwrap(
-        api.GET("/api/v1/projects/{project_id}/masks", {
-          params: { path: { project_id: projectId } },
-          signal,
-        }),
-      ),
-  });
-}
-
 /** All tasks that are or were mine, in every project: returned work first. */
 export function myAssignmentsQuery() {
   return queryOptions({

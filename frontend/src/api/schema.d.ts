@@ -1369,6 +1369,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project_id}/mask-subjects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Mask Subjects
+         * @description Of which labels in which volumes a project has masks of boxes, by volume name and label.
+         */
+        get: operations["list_mask_subjects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project_id}/masks": {
         parameters: {
             query?: never;
@@ -3013,6 +3033,23 @@ export interface components {
              */
             state: "none" | "queued" | "running" | "done" | "failed";
         };
+        /**
+         * MaskSubject
+         * @description A label in a volume of which there are masks of boxes: of submitted work, or that a dataset asked for.
+         */
+        MaskSubject: {
+            /** Label Index */
+            label_index: number;
+            /** Label Name */
+            label_name: string;
+            /**
+             * Volume Id
+             * Format: uuid
+             */
+            volume_id: string;
+            /** Volume Name */
+            volume_name: string;
+        };
         /** MeAnswer */
         MeAnswer: {
             /** Has Password */
@@ -3239,6 +3276,13 @@ export interface components {
             /** Sha256 */
             sha256: string;
         };
+        /** Page[DerivedMaskAnswer] */
+        Page_DerivedMaskAnswer_: {
+            /** Items */
+            items: components["schemas"]["DerivedMaskAnswer"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** Page[JobAnswer] */
         Page_JobAnswer_: {
             /** Items */
@@ -3246,10 +3290,31 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** Page[MaskSubject] */
+        Page_MaskSubject_: {
+            /** Items */
+            items: components["schemas"]["MaskSubject"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** Page[PredictionAnswer] */
+        Page_PredictionAnswer_: {
+            /** Items */
+            items: components["schemas"]["PredictionAnswer"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** Page[ProgressRow] */
         Page_ProgressRow_: {
             /** Items */
             items: components["schemas"]["ProgressRow"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** Page[ProjectMaskAnswer] */
+        Page_ProjectMaskAnswer_: {
+            /** Items */
+            items: components["schemas"]["ProjectMaskAnswer"][];
             /** Next Cursor */
             next_cursor: string | null;
         };
@@ -6223,7 +6288,18 @@ export interface operations {
     };
     list_derived_masks: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of this volume. */
+                volume_id?: string | null;
+                /** @description Of one of these labels. */
+                label_index?: number[];
+                /** @description Part of the names of volume, label and annotators. */
+                search?: string;
+                /** @description Rows per page. */
+                limit?: number;
+                /** @description next_cursor of the page before. */
+                cursor?: string | null;
+            };
             header?: never;
             path: {
                 project_id: string;
@@ -6238,7 +6314,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DerivedMaskAnswer"][];
+                    "application/json": components["schemas"]["Page_DerivedMaskAnswer_"];
                 };
             };
             /** @description Refused. */
@@ -7010,9 +7086,14 @@ export interface operations {
             };
         };
     };
-    list_masks: {
+    list_mask_subjects: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows per page. */
+                limit?: number;
+                /** @description next_cursor of the page before. */
+                cursor?: string | null;
+            };
             header?: never;
             path: {
                 project_id: string;
@@ -7027,7 +7108,49 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProjectMaskAnswer"][];
+                    "application/json": components["schemas"]["Page_MaskSubject_"];
+                };
+            };
+            /** @description Refused. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_masks: {
+        parameters: {
+            query?: {
+                /** @description Of this volume. */
+                volume_id?: string | null;
+                /** @description Of one of these labels. */
+                label_index?: number[];
+                /** @description Part of the names of volume, label and annotators. */
+                search?: string;
+                /** @description Rows per page. */
+                limit?: number;
+                /** @description next_cursor of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProjectMaskAnswer_"];
                 };
             };
             /** @description Refused. */
@@ -7178,7 +7301,14 @@ export interface operations {
     };
     list_predictions: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of this volume. */
+                volume_id?: string | null;
+                /** @description Rows per page. */
+                limit?: number;
+                /** @description next_cursor of the page before. */
+                cursor?: string | null;
+            };
             header?: never;
             path: {
                 project_id: string;
@@ -7193,7 +7323,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PredictionAnswer"][];
+                    "application/json": components["schemas"]["Page_PredictionAnswer_"];
                 };
             };
             /** @description Refused. */

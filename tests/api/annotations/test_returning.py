@@ -176,4 +176,4 @@ def test_the_annotator_is_told_why_and_where_and_the_admins_table_says_returned(
     assert (mine["work"]["return_comment"], mine["work"]["return_slice"]) == (COMMENT, 2)
     (row,) = admin.get(f"/api/v1/projects/{study.project_id}/progress").json()["items"]
     assert row["people"][0]["annotation_state"] == "returned"
-    assert admin.get(f"/api/v1/projects/{study.project_id}/masks").json() == []
+    assert admin.get(f"/api/v1/projects/{study.project_id}/masks").json()["items"] == []

@@ -147,7 +147,7 @@ def test_the_bits_are_the_mask_on_the_canonical_grid(place: Place) -> None:
 def test_the_map_of_uncertainty_is_as_it_was_made_and_an_old_mask_has_none(place: Place) -> None:
     mask = np.ones(SHAPE, np.uint8)
     made = place.make_mask(mask)
-    (listed,) = place.get("rev", f"/projects/{place.project_id}/masks").json()
+    (listed,) = place.get("rev", f"/projects/{place.project_id}/masks").json()["items"]
     assert listed["segmentation"]["has_uncertainty"] is False
     problem(place.get("ann", f"/segmentations/{made}/uncertainty"), 404, "not_found")
     doubt = np.random.default_rng(2).integers(0, 101, SHAPE, dtype=np.uint8)
@@ -173,7 +173,7 @@ def test_a_mask_that_a_dataset_asked_for_is_listed_with_whose_work_it_is_and_giv
         wish = Wish(1, Rule.MEDIAN, ((place.annotation.id, 0),), Completion.FULL, "litemedsam")
         row = request_mask(session, wish, project=project, volume=volume)
     path = f"/projects/{place.project_id}/derived-masks"
-    assert place.get("rev", path).json() == [], "it is not made yet"
+    assert place.get("rev", path).json()["items"] == [], "it is not made yet"
     problem(place.get("rev", f"/derived-masks/{row.id}/bits"), 404, "not_found")
     with place.server.database.write() as session:
         record_derived(
@@ -184,7 +184,7 @@ def test_a_mask_that_a_dataset_asked_for_is_listed_with_whose_work_it_is_and_giv
             seconds=1.0,
             uncertainty_sha256=storage.put_bytes(map_bytes(voxels)),
         )
-    (listed,) = place.get("rev", path).json()
+    (listed,) = place.get("rev", path).json()["items"]
     told = (listed["rule"], listed["completion"], listed["annotators"], listed["label_name"])
     assert told == ("median", "full", ["ann"], "left kidney")
     rows = np.frombuffer(
@@ -222,7 +222,7 @@ def test_a_mask_is_for_its_annotator_and_for_who_sees_all(place: Place) -> None:
             assert place.get(name, path).status_code == 200, (name, path)
         for name in ("ben", "stranger"):
             problem(place.get(name, path), 404, "not_found")
-    (listed,) = place.get("rev", f"/projects/{place.project_id}/masks").json()
+    (listed,) = place.get("rev", f"/projects/{place.project_id}/masks").json()["items"]
     assert (listed["volume_name"], listed["label_name"], listed["annotator"]) == (
         place.volume.name,
         "left kidney",

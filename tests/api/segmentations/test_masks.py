@@ -9,7 +9,9 @@ from crowdmask.accounts.actor import Actor
 from crowdmask.core.lifecycle import AnnotationState, AssignmentState
 from crowdmask.infra.db import Database
 from crowdmask.models import Account, Assignment, Role, Segmentation
-from crowdmask.segmentations.queries import masks_of_project, project_mask_answers
+from crowdmask.segmentations.lists import mask_page
+from crowdmask.segmentations.queries import masks_of_project
+from crowdmask.web.pages import PageRequest
 from tests import factories
 
 
@@ -103,8 +105,13 @@ def test_a_mask_says_which_slices_are_doubtful_and_which_nobody_has_looked_at(pl
             ]
         }
     with place.database.read() as session:
-        answers = project_mask_answers(session, Actor(place.people["admin"].id), project_id=place.project_id)
-    found = next(answer.segmentation for answer in answers if answer.annotator == "ann")
+        page = mask_page(
+            session,
+            Actor(place.people["admin"].id),
+            project_id=place.project_id,
+            paging=PageRequest(limit=10, after=None),
+        )
+    found = next(answer.segmentation for answer in page.items if answer.annotator == "ann")
     assert found.doubtful == [0, 1]
     assert (found.drawn, found.filled, found.suggested) == (1, 2, [3])
     assert found.predicted_iou == {0: 0.9, 1: 0.6, 2: 0.6, 3: 0.9}

@@ -62,10 +62,20 @@ def test_predictions_have_the_projects_numbers_the_worst_first_and_are_given_out
         )
     clients = {name: server.sign_in(person) for name, person in people.items()}
     path = f"/api/v1/projects/{project.id}/predictions"
-    listed = clients["rev"].get(path).json()
+    listed = clients["rev"].get(path).json()["items"]
     assert [one["volume_dice"] for one in listed] == [0.2, 0.9, None]
     assert (listed[0]["volume_name"], listed[0]["training_name"]) == ("CT 2", "First")
     assert {(one["label_index"], one["label_name"]) for one in listed} == {(2, "liver")}
+
+    paged, cursor = [], {}
+    while cursor is not None:
+        page = clients["rev"].get(path, params={"limit": 1, **cursor}).json()
+        paged += page["items"]
+        cursor = page["next_cursor"] and {"cursor": page["next_cursor"]}
+    assert paged == listed
+    of_one = clients["rev"].get(path, params={"volume_id": str(volumes[1].id)}).json()["items"]
+    assert of_one == [one for one in listed if one["volume_name"] == "CT 1"]
+    problem(clients["rev"].get(path, params={"cursor": "bm9uc2Vuc2U="}), 422, "request_invalid")
 
     found = f"/api/v1/predictions/{listed[0]['id']}"
     answer = clients["rev"].get(f"{found}/bits")

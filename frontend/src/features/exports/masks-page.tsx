@@ -1,14 +1,16 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { TextInput } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { useDebouncedValue } from "@mantine/hooks";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
-import { derivedMasksQuery } from "@/api/mask-queries";
-import { masksQuery, type Schema } from "@/api/queries";
+import { derivedMasksQuery, masksQuery } from "@/api/mask-queries";
+import type { Schema } from "@/api/queries";
 import { derivedWords } from "@/shared/texts/derived";
 import { dayAndTime, sliceNumber } from "@/shared/texts/format";
-import { LinkButton } from "@/shared/ui/button";
+import { Button, LinkButton } from "@/shared/ui/button";
 import { EmptyState } from "@/shared/ui/empty-state";
+import { LoadMore } from "@/shared/ui/load-more";
 import { Loading } from "@/shared/ui/loading";
 import { PageHead } from "@/shared/ui/page-head";
 import { ProblemNote } from "@/shared/ui/problem-note";
@@ -19,17 +21,15 @@ import { DataTable } from "@/shared/ui/table";
 export function MasksPage() {
   const { t } = useLingui();
   const { projectId = "" } = useParams({ strict: false });
-  const masks = useQuery(masksQuery(projectId));
-  const derived = useQuery(derivedMasksQuery(projectId));
   const [search, setSearch] = useState("");
-  const wanted = search.trim().toLowerCase();
-  const isWanted = (...words: string[]) => words.join(" ").toLowerCase().includes(wanted);
-  const shown = (masks.data ?? []).filter((mask) =>
-    isWanted(mask.volume_name, mask.label_name, mask.annotator),
-  );
-  const shownDerived = (derived.data ?? []).filter((mask) =>
-    isWanted(mask.volume_name, mask.label_name, ...mask.annotators),
-  );
+  const [wanted] = useDebouncedValue(search.trim(), 300);
+  const masks = useInfiniteQuery(masksQuery(projectId, wanted));
+  const derived = useInfiniteQuery(derivedMasksQuery(projectId, wanted));
+  const shown = masks.data?.pages.flatMap((page) => page.items) ?? [];
+  const shownDerived = derived.data?.pages.flatMap((page) => page.items) ?? [];
+  const isEmpty = masks.isSuccess && derived.isSuccess && shown.length === 0 && shownDerived.length === 0;
+  // The field stays while somebody types into it, whatever is found.
+  const isSearched = search !== "" || wanted !== "";
   return (
     <>
       <PageHead title={t`Masks`}>
@@ -40,25 +40,36 @@ export function MasksPage() {
           </Trans>
         </p>
       </PageHead>
-      {masks.isPending ? <Loading /> : null}
+      {masks.isPending || derived.isPending ? <Loading /> : null}
       <ProblemNote error={masks.error ?? derived.error} />
-      {masks.data?.length === 0 && !derived.data?.length ? (
+      {isEmpty && !isSearched ? (
         <EmptyState title={t`No masks yet`}>
           <p>
             <Trans>A mask is made by itself when somebody submits a task.</Trans>
           </p>
         </EmptyState>
       ) : null}
-      {masks.data?.length || derived.data?.length ? (
+      {isSearched || shown.length > 0 || shownDerived.length > 0 ? (
         <div className="cm-stack">
           <TextInput
             label={t`Search by scan, organ or person`}
             type="search"
             maw="24rem"
+            maxLength={200}
             value={search}
             onChange={(event) => setSearch(event.currentTarget.value)}
           />
-          {masks.data?.length ? (
+          {isEmpty && isSearched ? (
+            <EmptyState
+              title={t`No mask is like that`}
+              action={
+                <Button onClick={() => setSearch("")}>
+                  <Trans>Show all masks</Trans>
+                </Button>
+              }
+            />
+          ) : null}
+          {shown.length > 0 ? (
             <DataTable caption={t`Masks of submitted work`}>
               <Head by={t`Boxes by`} />
               <tbody>
@@ -76,7 +87,8 @@ export function MasksPage() {
               </tbody>
             </DataTable>
           ) : null}
-          {derived.data?.length ? (
+          <LoadMore list={masks} label={t`Load more masks of submitted work`} />
+          {shownDerived.length > 0 ? (
             <DataTable caption={t`Masks that datasets asked for`} showCaption>
               <Head by={t`Made of`} />
               <tbody>
@@ -93,6 +105,7 @@ export function MasksPage() {
               </tbody>
             </DataTable>
           ) : null}
+          <LoadMore list={derived} label={t`Load more masks that datasets asked for`} />
           <p className="cm-quiet">
             <Trans>
               Model's own estimate: how well the model thinks it did, 0 to 1, on its weakest slice. Doubtful:

@@ -9,6 +9,7 @@ import { dayAndTime, percent } from "@/shared/texts/format";
 import { Button } from "@/shared/ui/button";
 import { Confirm } from "@/shared/ui/confirm";
 import { EmptyState } from "@/shared/ui/empty-state";
+import { LoadMore } from "@/shared/ui/load-more";
 import { Loading } from "@/shared/ui/loading";
 import { PageHead } from "@/shared/ui/page-head";
 import { ProblemNote } from "@/shared/ui/problem-note";
@@ -113,13 +114,7 @@ export function JobsPage() {
             </tbody>
           </DataTable>
         ) : null}
-        {jobs.hasNextPage ? (
-          <div>
-            <Button busy={jobs.isFetchingNextPage} onClick={() => void jobs.fetchNextPage()}>
-              <Trans>Load more</Trans>
-            </Button>
-          </div>
-        ) : null}
+        <LoadMore list={jobs} />
       </div>
       <Confirm
         open={asked !== null}

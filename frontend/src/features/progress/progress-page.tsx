@@ -10,6 +10,7 @@ import { percent } from "@/shared/texts/format";
 import { Button, LinkButton } from "@/shared/ui/button";
 import { Confirm } from "@/shared/ui/confirm";
 import { EmptyState } from "@/shared/ui/empty-state";
+import { LoadMore } from "@/shared/ui/load-more";
 import { Loading } from "@/shared/ui/loading";
 import { PageHead } from "@/shared/ui/page-head";
 import { ProblemNote } from "@/shared/ui/problem-note";
@@ -108,13 +109,7 @@ export function ProgressPage() {
               </tbody>
             </DataTable>
           ) : null}
-          {rows.hasNextPage ? (
-            <p>
-              <Button busy={rows.isFetchingNextPage} onClick={() => void rows.fetchNextPage()}>
-                <Trans>Load more</Trans>
-              </Button>
-            </p>
-          ) : null}
+          <LoadMore list={rows} />
         </>
       )}
       <Confirm

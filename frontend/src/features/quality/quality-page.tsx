@@ -56,18 +56,21 @@ export function QualityPage() {
       {answer ? (
         <div className="cm-stack">
           <p aria-live="polite">
-            <Plural
-              value={answer.tasks_alone}
-              one="# task has the work of one person only, so nothing is known of it"
-              other="# tasks have the work of one person only, so nothing is known of them"
-            />
-            {"; "}
-            <Plural
-              value={answer.pending}
-              one="the masks of # pair are not compared yet"
-              other="the masks of # pairs are not compared yet"
-            />
-            .
+            {answer.tasks_alone > 0 ? (
+              <Plural
+                value={answer.tasks_alone}
+                one="# task has the work of one person only, so nothing is known of it."
+                other="# tasks have the work of one person only, so nothing is known of them."
+              />
+            ) : null}{" "}
+            {answer.rows.length > 0 ? (
+              <Plural
+                value={answer.pending}
+                _0="No masks wait to be compared."
+                one="The masks of # pair are not compared yet."
+                other="The masks of # pairs are not compared yet."
+              />
+            ) : null}
           </p>
           {answer.rows.length === 0 ? (
             <EmptyState title={t`Nobody to compare yet`}>

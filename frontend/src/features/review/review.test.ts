@@ -27,6 +27,7 @@ import {
   chosenSubject,
   type Derived,
   type Found,
+  type Listed,
   type Mask,
   type Prediction,
   sourcesOf,
@@ -241,6 +242,17 @@ describe("what is looked at", () => {
     predictions: [prediction("p1", "v3", 0.25), prediction("p2", "v1", 0.5)],
   };
 
+  const listed: Listed = {
+    subjects: [masks[0], masks[2]].map((one) => ({
+      volume_id: one?.volume_id ?? "",
+      volume_name: one?.volume_name ?? "",
+      label_index: one?.label_index ?? 0,
+      label_name: one?.label_name ?? "",
+    })),
+    // One that the address names may be listed as well.
+    predictions: [...found.predictions, prediction("p2", "v1", 0.5)],
+  };
+
   const derived: Derived = {
     ...mask("d1", "v1", 1, "").segmentation,
     volume_id: "v1",
@@ -265,7 +277,7 @@ describe("what is looked at", () => {
   });
 
   it("is the organ of the address, else what there is", () => {
-    const subjects = subjectsOf(found);
+    const subjects = subjectsOf(listed);
     expect(subjects.map(({ name }) => name)).toEqual([
       "Scan v1: organ 1",
       "Scan v2: organ 2",
@@ -284,7 +296,7 @@ describe("what is looked at", () => {
   });
 
   it("are people's masks of it, predictions, and the reference", () => {
-    const [subject] = subjectsOf(found);
+    const [subject] = subjectsOf(listed);
     if (subject === undefined) throw new Error("There is one.");
     const reference = { id: "r", origin: "expert" as const, notices: [], created_at: "2026-01-01T00:00:00Z" };
     expect(sourcesOf(found, subject, reference).map(({ id, bits }) => [id, bits])).toEqual([

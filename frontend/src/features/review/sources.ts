@@ -12,7 +12,13 @@ export type Mask = Schema<"ProjectMaskAnswer">;
 export type Derived = Schema<"DerivedMaskAnswer">;
 export type Prediction = Schema<"PredictionAnswer">;
 
-/** All masks of a project. */
+/** What a project has masks of. */
+export interface Listed {
+  readonly subjects: readonly Schema<"MaskSubject">[];
+  readonly predictions: readonly Prediction[];
+}
+
+/** The masks of one organ in one scan; the predictions may be of other organs too. */
 export interface Found {
   readonly masks: readonly Mask[];
   readonly derived: readonly Derived[];
@@ -42,32 +48,23 @@ export interface Subject {
   readonly prediction: string | null;
 }
 
-interface OfVolume {
-  readonly volume_id: string;
-  readonly volume_name: string;
-  readonly label_index: number;
-  readonly label_name: string;
-}
-
 /** Those with masks of boxes by scan, then the predictions, each training's worst first. */
-export function subjectsOf({ masks, derived, predictions }: Found): Subject[] {
-  const found = new Map<string, Subject>();
-  const subject = (one: OfVolume): Subject => ({
+export function subjectsOf({ subjects, predictions }: Listed): Subject[] {
+  const subject = (one: Schema<"MaskSubject"> | Prediction): Subject => ({
     volume: one.volume_id,
     label: one.label_index,
     name: `${one.volume_name}: ${one.label_name}`,
     prediction: null,
   });
-  for (const one of [...masks, ...derived]) found.set(`${one.volume_id} ${one.label_index}`, subject(one));
-  const ofBoxes = [...found.values()].sort((one, other) => one.name.localeCompare(other.name));
-  const predicted = predictions.map((one) => {
+  const unlike = new Map(predictions.map((one) => [one.id, one]));
+  const predicted = [...unlike.values()].map((one) => {
     const dice = score(one.volume_dice);
     const name = one.outdated_reference
       ? t`${one.volume_name}: ${one.label_name}, Dice ${dice} of an earlier reference, ${one.training_name}`
       : t`${one.volume_name}: ${one.label_name}, Dice ${dice}, ${one.training_name}`;
     return { ...subject(one), name, prediction: one.id };
   });
-  return [...ofBoxes, ...predicted];
+  return [...subjects.map(subject), ...predicted];
 }
 
 /** The one that the address names, else the first of its scan, else the first of all. */
@@ -85,7 +82,8 @@ export function sourcesOf(
   subject: Subject,
   reference: Schema<"ReferenceAnswer"> | null,
 ): Source[] {
-  const isOf = (one: OfVolume) => one.volume_id === subject.volume && one.label_index === subject.label;
+  const isOf = (one: Mask | Derived | Prediction) =>
+    one.volume_id === subject.volume && one.label_index === subject.label;
   const found: Source[] = [
     ...masks.filter(isOf).map((mask) => ({
       ...placed(mask.segmentation.id, `/api/v1/segmentations/${mask.segmentation.id}`),

@@ -94,8 +94,10 @@ describe("the queue of uploads", () => {
 
   it("holds back what has no name or another one's", () => {
     const twice = after({ type: "rename", id: "b", name: "CASE 1" });
-    expect(twice.map((upload) => nameProblem(twice, upload))).toEqual(["twice", "twice"]);
-    expect(nextToSend(reduce(twice, { type: "start" }))).toBeNull();
+    expect(twice.map((upload) => nameProblem(twice, upload))).toEqual([null, "twice"]);
+    const started = reduce(twice, { type: "start" });
+    expect([nextToSend(started)?.id, stateOf(started, "b")]).toEqual(["a", "chosen"]);
+    expect(started.map((upload) => nameProblem(started, upload))).toEqual([null, "twice"]);
     const nameless = after({ type: "rename", id: "b", name: " " });
     expect(stateOf(reduce(nameless, { type: "start" }), "b")).toBe("chosen");
   });

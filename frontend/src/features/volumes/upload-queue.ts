@@ -132,15 +132,17 @@ export function targetProblem(
   return hasOne(volumeId) && !replace ? "taken" : null;
 }
 
-/** What keeps a chosen scan from being sent. */
+/** What keeps a chosen scan from being sent. Of several chosen ones with the same name, the first can be. */
 export function nameProblem(queue: Queue, upload: Upload): "missing" | "twice" | null {
   const name = upload.name.trim();
   if (name === "") return "missing";
+  const at = queue.findIndex((other) => other.id === upload.id);
   const isTwice = queue.some(
-    (other) =>
+    (other, i) =>
       other.id !== upload.id &&
       other.reference === null &&
       other.state !== "known" &&
+      (other.state !== "chosen" || i < at) &&
       other.name.trim().toLowerCase() === name.toLowerCase(),
   );
   return isTwice ? "twice" : null;
