@@ -324,7 +324,9 @@ def _exported_masks(platform: Platform, case: _Case, export_id: UUID) -> list[Vi
     with platform.database.write() as session:
         selection = Selection.from_json(session.get_one(Export, export_id).selection)
         exported = {answer.annotation_id for mask in selection.masks() for answer in mask.inputs}
-        made = masks_of_project(session, local_operator(session), project_id=case.project.id)
+        made = masks_of_project(
+            session, local_operator(session), project_id=case.project.id, with_provenance=True
+        )
     return [mask for mask in made if str(mask.segmentation.annotation_id) in exported]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.annotations.queries import document_at, visible_annotation
@@ -175,16 +175,19 @@ class VisibleMask:
     state: AnnotationState
 
 
-def masks_of_project(session: Session, actor: Actor, *, project_id: UUID) -> list[VisibleMask]:
+def masks_of_project(
+    session: Session, actor: Actor, *, project_id: UUID, with_provenance: bool = False
+) -> list[VisibleMask]:
     """The masks of the submitted work of a project, by volume name and label.
 
     Annotators see those of their own work, the other roles all; a non-member sees none. Late work has filled no slot and
-    is left out.
+    is left out. Their provenance, which is long, is read at once only ``with_provenance``.
     """
     rows = session.execute(
         visible_masks(actor)
         .where(*of_submitted_work(actor, project_id))
         .order_by(Volume.name, Label.index, Segmentation.id)
+        .options(*([] if with_provenance else [defer(Segmentation.provenance)]))
     )
     return [VisibleMask(*row) for row in rows]
 

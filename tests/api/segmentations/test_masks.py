@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from crowdmask.accounts.actor import Actor
 from crowdmask.core.lifecycle import AnnotationState, AssignmentState
@@ -88,6 +89,16 @@ def test_late_work_has_no_mask_in_the_project(place: Place) -> None:
         session.get_one(Assignment, place.assignments["ann"]).state = AssignmentState.TAKEN_BACK
     assert place.seen_by("admin") == {"ben"}
     assert place.seen_by("ann") == set()
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_the_provenance_of_all_masks_is_read_only_when_asked_for(place: Place, asked: bool) -> None:
+    with place.database.read() as session:
+        masks = masks_of_project(
+            session, Actor(place.people["admin"].id), project_id=place.project_id, with_provenance=asked
+        )
+        assert masks
+        assert all(("provenance" in sa.inspect(one.segmentation).unloaded) is not asked for one in masks)
 
 
 def test_a_mask_says_which_slices_are_doubtful_and_which_nobody_has_looked_at(place: Place) -> None:
