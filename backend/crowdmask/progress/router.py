@@ -12,6 +12,7 @@ from crowdmask.accounts.deps import CurrentActor
 from crowdmask.core.lifecycle import JobState
 from crowdmask.progress import changes, jobs, queries, table
 from crowdmask.progress.schemas import JobAnswer, PersonProgress, ProgressRow, ProgressSummary
+from crowdmask.web.forms import LabelIndex
 from crowdmask.web.pages import Page, Paging
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
@@ -43,7 +44,7 @@ def list_progress(
     actor: CurrentActor,
     paging: Paging,
     show: Annotated[list[TaskFilter], Query(description="All of these hold.")] = [],  # noqa: B006
-    label_index: Annotated[list[int], Query(description="One of these labels.")] = [],  # noqa: B006
+    label_index: Annotated[list[LabelIndex], Query(description="One of these labels.")] = [],  # noqa: B006
     account_id: Annotated[UUID | None, Query(description="Tasks of this person.")] = None,
     search: Annotated[str, Query(max_length=200, description="Part of the volume's name.")] = "",
     agreement_at_most: Annotated[

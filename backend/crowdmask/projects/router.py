@@ -30,6 +30,7 @@ from crowdmask.projects.schemas import (
     ProjectPatch,
     ProjectSummary,
 )
+from crowdmask.web.forms import LabelIndex
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
 from crowdmask.web.state import Server
@@ -77,7 +78,7 @@ def add_label(project_id: UUID, form: LabelForm, session: WriteSession, actor: C
 
 @router.patch("/projects/{project_id}/labels/{label_index}", **needs(Permission.ADMIN))
 def change_label(
-    project_id: UUID, label_index: int, form: LabelPatch, session: WriteSession, actor: CurrentActor
+    project_id: UUID, label_index: LabelIndex, form: LabelPatch, session: WriteSession, actor: CurrentActor
 ) -> LabelAnswer:
     """Rename a label or change the text of its guide."""
     label = service.change_label(
@@ -87,7 +88,9 @@ def change_label(
 
 
 @router.delete("/projects/{project_id}/labels/{label_index}", status_code=204, **needs(Permission.ADMIN))
-def delete_label(project_id: UUID, label_index: int, session: WriteSession, actor: CurrentActor) -> None:
+def delete_label(
+    project_id: UUID, label_index: LabelIndex, session: WriteSession, actor: CurrentActor
+) -> None:
     """Delete a label. Open work on it stays valid; its integer is not used again."""
     service.delete_label(session, actor, project_id=project_id, index=label_index)
 
@@ -100,7 +103,7 @@ def delete_label(project_id: UUID, label_index: int, session: WriteSession, acto
 )
 async def add_picture(
     project_id: UUID,
-    label_index: int,
+    label_index: LabelIndex,
     request: Request,
     actor: CurrentActor,
     server: Server,

@@ -25,6 +25,7 @@ from crowdmask.segmentations.schemas import (
 )
 from crowdmask.segmentations.suggestions import request_suggestion, suggestion
 from crowdmask.web.binary import BYTES, IfNoneMatch, if_changed, nifti_file
+from crowdmask.web.forms import LabelIndex
 from crowdmask.web.pages import Page, Paging
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
@@ -36,7 +37,7 @@ _PREVIEWS_A_MINUTE = 600
 _SUGGESTIONS_A_MINUTE = 20
 
 _OfVolume = Annotated[UUID | None, Query(description="Of this volume.")]
-_OfLabels = Annotated[list[int], Query(description="Of one of these labels.")]
+_OfLabels = Annotated[list[LabelIndex], Query(description="Of one of these labels.")]
 _Search = Annotated[
     str, Query(max_length=200, description="Part of the names of volume, label and annotators.")
 ]

@@ -11,6 +11,7 @@ from crowdmask.models import ReferenceOrigin
 from crowdmask.volumes import queries, reference_changes, references, service, slices, uploads
 from crowdmask.volumes.schemas import ReferenceAnswer, VolumeAnswer, VolumePatch, VolumesPatch
 from crowdmask.web.binary import BYTES, IfNoneMatch, if_changed
+from crowdmask.web.forms import LabelIndex
 from crowdmask.web.pages import Page, Paging
 from crowdmask.web.permissions import Permission, needs
 from crowdmask.web.sessions import ReadSession, WriteSession
@@ -177,7 +178,7 @@ def download_reference(
 @router.get("/volumes/{volume_id}/reference/{label_index}/bits", **BYTES, **needs(Permission.SEES_ALL))
 def get_reference_bits(
     volume_id: UUID,
-    label_index: Annotated[int, Path(ge=1, le=255)],
+    label_index: LabelIndex,
     session: ReadSession,
     actor: CurrentActor,
     server: Server,

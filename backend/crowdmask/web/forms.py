@@ -31,4 +31,5 @@ def _utc(value: datetime) -> datetime:
 
 Time = Annotated[datetime, AfterValidator(_utc)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-LabelIndices = Annotated[list[Annotated[int, Field(ge=1, le=255)]], Field(min_length=1, max_length=255)]
+LabelIndex = Annotated[int, Field(ge=1, le=255)]
+LabelIndices = Annotated[list[LabelIndex], Field(min_length=1, max_length=255)]

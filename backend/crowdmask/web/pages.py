@@ -83,7 +83,7 @@ class Order:
             return sa.true()
         try:
             values = [_value(by, value) for by, value in zip(self._by, json.loads(after), strict=True)]
-        except (ValueError, TypeError, AttributeError, OverflowError):
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             raise InvalidInput(
                 ErrorCode.REQUEST_INVALID,
                 "The cursor is not one of this list.",

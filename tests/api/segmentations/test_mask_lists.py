@@ -176,6 +176,12 @@ def test_a_search_that_no_name_can_hold_is_refused_or_finds_nothing(place: Place
     problem(place.get("masks", search="a" * 201), 422, "request_invalid")
 
 
+@pytest.mark.parametrize("label_index", [-1, 0, 256, 2**40, 2**70])
+def test_a_number_that_no_label_can_have_is_refused(place: Place, label_index: int) -> None:
+    for list_ in ("masks", "derived-masks", "progress"):
+        problem(place.get(list_, label_index=label_index), 422, "request_invalid")
+
+
 def test_the_subjects_are_what_there_are_masks_of_each_once(place: Place) -> None:
     place.add("CT 2", 1, "Ada")
     place.add("CT 2", 1, "Östen")
@@ -217,7 +223,7 @@ def test_a_cursor_that_somebody_made_up_is_refused(place: Place) -> None:
         [other, 1, id_],
         [float("nan"), 1, id_],
     ]
-    texts = ["", "nonsense", "[", *(json.dumps(one) for one in made_up)]
+    texts = ["", "nonsense", "[", "[" * 1490, *(json.dumps(one) for one in made_up)]
     for text in texts:
         cursor = base64.urlsafe_b64encode(text.encode()).decode()
         for list_ in ("masks", "derived-masks", "progress"):

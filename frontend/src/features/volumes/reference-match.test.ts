@@ -27,6 +27,17 @@ describe("the scan of a label map", () => {
     expect(found("CT_mask.nii.gz", "CT_image", "PET_image")).toEqual(["CT_image"]);
     expect(found("CT_1_reference.nii.gz", "CT 1", "CT 2")).toEqual(["CT 1"]);
     expect(found("labels_case7.nii.gz", "case7_0000")).toEqual(["case7_0000"]);
+    expect(found("case_0001_seg.nii.gz", "case_0001", "case_0002")).toEqual(["case_0001"]);
+    expect(found("label0001_0000.nii.gz", "img0001_0000", "img0002_0000")).toEqual(["img0001_0000"]);
+  });
+
+  it("is not one with another number", () => {
+    expect(found("case_0007.nii.gz", "case_0001")).toEqual([]);
+    expect(found("label_0007.nii.gz", "img_0001", "case_0007_0000")).toEqual([]);
+  });
+
+  it("is found by letters that a file system takes apart", () => {
+    expect(found("Ängström 1.nii.gz".normalize("NFD"), "Ängström 1")).toEqual(["Ängström 1"]);
   });
 
   it("is nobody's guess where several or none fit", () => {

@@ -26,7 +26,8 @@ function bare(name: string, words: string): string {
 
 /**
  * The scans of which a label map of this name may be: those called as the file is; else those of nnU-Net's `CASE_0000` for
- * `CASE`, whatever the capitals; else without words as "image" and "label". None or several: a person has to choose.
+ * `CASE`, whatever the capitals; else the same without words as "image" and "label". Numbers of a label map are never left
+ * out: `case_0007` is not of `case_0001`. None or several: a person has to choose.
  */
 export function scansOf<V extends Named>(fileName: string, scans: readonly V[]): readonly V[] {
   const file = nameFrom(fileName);
@@ -34,8 +35,8 @@ export function scansOf<V extends Named>(fileName: string, scans: readonly V[]):
     (scan) => scan === file,
     (scan) => loose(scan) === loose(file),
     (scan) => loose(scan).replace(CHANNEL, "") === loose(file),
-    (scan) =>
-      bare(loose(scan).replace(CHANNEL, ""), IMAGE) === bare(loose(file).replace(CHANNEL, ""), LABELS),
+    (scan) => bare(loose(scan), IMAGE) === bare(loose(file), LABELS),
+    (scan) => bare(loose(scan).replace(CHANNEL, ""), IMAGE) === bare(loose(file), LABELS),
   ];
   for (const rule of rules) {
     const found = scans.filter((scan) => rule(scan.name));

@@ -96,9 +96,9 @@ export function isReadable(fileName: string): boolean {
   return READABLE.test(fileName);
 }
 
-/** The name people will know a volume by: that of its file, without the ending. */
+/** The name people will know a volume by: that of its file, without the ending, its letters composed as the server's are. */
 export function nameFrom(fileName: string): string {
-  return fileName.replace(READABLE, "").trim().slice(0, 200);
+  return fileName.replace(READABLE, "").normalize("NFC").trim().slice(0, 200);
 }
 
 export function isBusy(upload: Upload): boolean {
