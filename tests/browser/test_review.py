@@ -303,10 +303,25 @@ def _shows_where_the_model_is_undecided(page: "Page", study: Study, axial: "Loca
     page.get_by_label(re.compile("Opacity")).fill("50")
 
 
+def _look_at_the_list(page: "Page", study: Study, inspection: Inspection) -> None:
+    page.goto(f"{study.url}/admin/projects/{study.project_id}/masks")
+    expect(page.get_by_role("link", name="Look at it in 3D: liver in CT 1 by Ada")).to_be_visible()
+    inspection.look(page, "masks", sizes=({"width": 360, "height": 740},))
+    search = page.get_by_label("Search by scan, organ or person")
+    search.fill("ben")
+    expect(page.get_by_role("link", name=re.compile("Look at it in 3D: .* by Ada"))).to_have_count(0)
+    expect(page.get_by_role("link", name="Look at it in 3D: liver in CT 1 by Ben")).to_be_visible()
+    search.fill("nobody")
+    expect(page.get_by_role("heading", name="No mask is like that")).to_be_visible()
+    inspection.look(page, "masks, none like that", sizes=({"width": 360, "height": 740},))
+
+
 def test_masks_stand_side_by_side_and_one_is_accepted_and_goes_back_all_the_same(
     study: Study, open_page: "OpenPage"
 ) -> None:
     inspection = Inspection()
+    page = open_page(device={**DESKTOP, "storage_state": study.signed_in["Rita"]})
+    _look_at_the_list(page, study, inspection)
     page = _open_review(study, open_page, webgl2=True)
     viewer = page.get_by_test_id("volume-3d")
     expect(viewer).to_have_attribute("data-ready", "true", timeout=PATIENTLY)

@@ -126,8 +126,8 @@ def _outdated(of: ScoreSet) -> str:
     if not found:
         return ""
     return (
-        f" In {found} scans they were computed with a reference that was replaced or deleted since: the one that the dataset "
-        "was frozen with."
+        f" In {found} scan{'' if found == 1 else 's'} they were computed with a reference that was replaced or deleted since: "
+        "the one that the dataset was frozen with."
     )
 
 

@@ -165,7 +165,7 @@ def test_scores_of_a_training_stay_with_the_reference_that_its_dataset_holds(pla
     assert (summary["outdated_references"], summary["origins"]) == (1, ["expert"])
     assert summary["means"][0]["volume_dice"]["n"] == 2
     assert "replaced or deleted since" in place.get("scores", of=of).text
-    assert "In 1 scans they were computed with a reference" in place.get("report", a=of).text
+    assert "In 1 scan they were computed with a reference" in place.get("report", a=of).text
     compared = place.get("comparison", a="masks", b=of).json()
     assert compared["outdated_references"] == 1
     details = place.server.sign_in(place.people["res"]).get(f"/api/v1/trainings/{training_id}").json()
