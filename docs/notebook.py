@@ -30,7 +30,7 @@ from crowdmask.core.study import Way, label_result
 from crowdmask.core.tracks import boxes_by_slice
 from crowdmask.core.volume import Grid
 from crowdmask.core.windowing import Window
-from crowdmask_ml.embeddings import EmbeddingCache
+from crowdmask_ml.cache import SliceCache
 from crowdmask_ml.loading import load_segmenter
 from crowdmask_ml.segment import segment_volume
 
@@ -86,7 +86,7 @@ for index, organ in ORGANS.items():
 
 # %%
 segmenter = load_segmenter("litemedsam")
-cache = EmbeddingCache(folder / "embeddings")
+cache = SliceCache(folder / "embeddings")
 window = Window(low=-160, high=240)
 
 
