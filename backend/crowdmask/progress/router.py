@@ -43,8 +43,8 @@ def list_progress(
     session: ReadSession,
     actor: CurrentActor,
     paging: Paging,
-    show: Annotated[list[TaskFilter], Query(description="All of these hold.")] = [],  # noqa: B006
-    label_index: Annotated[list[LabelIndex], Query(description="One of these labels.")] = [],  # noqa: B006
+    show: Annotated[list[TaskFilter], Query(default_factory=list, description="All of these hold.")],
+    label_index: Annotated[list[LabelIndex], Query(default_factory=list, description="One of these labels.")],
     account_id: Annotated[UUID | None, Query(description="Tasks of this person.")] = None,
     search: Annotated[str, Query(max_length=200, description="Part of the volume's name.")] = "",
     agreement_at_most: Annotated[
@@ -87,7 +87,7 @@ def list_jobs(
     session: ReadSession,
     actor: CurrentActor,
     paging: Paging,
-    state: Annotated[list[JobState], Query()] = [],  # noqa: B006
+    state: Annotated[list[JobState], Query(default_factory=list)],
 ) -> Page[JobAnswer]:
     """The jobs of a project, the newest first."""
     return jobs.job_page(session, actor, project_id=project_id, paging=paging, states=frozenset(state))

@@ -5,6 +5,7 @@ to sort or to search.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -27,6 +28,30 @@ from crowdmask.segmentations.schemas import DerivedMaskAnswer, MaskSubject, Proj
 from crowdmask.volumes.queries import SEES_ALL
 from crowdmask.web.pages import By, Order, Page, PageRequest
 
+
+@dataclass(frozen=True)
+class MaskFilter:
+    """Which masks of a project are asked for.
+
+    Attributes:
+        volume_id: of this volume; None: of all.
+        label_indices: of one of these labels; none: of all.
+        search: part of "volume label annotators", upper or lower case.
+    """
+
+    volume_id: UUID | None = None
+    label_indices: Collection[int] = ()
+    search: str = ""
+
+    def conditions(self) -> Iterator[sa.ColumnElement[bool]]:
+        """Of volume and label: ``search`` means other columns in each list."""
+        if self.volume_id is not None:
+            yield Volume.id == self.volume_id
+        if self.label_indices:
+            yield Label.index.in_(self.label_indices)
+
+
+_EVERY_MASK = MaskFilter()
 _MASKS = Order(By(Volume.name, str), By(Label.index, int), By(Segmentation.id, UUID))
 _DERIVED = Order(By(Volume.name, str), By(Label.index, int), By(DerivedMask.id, UUID))
 _SUBJECTS = Order(By(Volume.name, str), By(Label.index, int))
@@ -38,25 +63,19 @@ def mask_page(
     *,
     project_id: UUID,
     paging: PageRequest,
-    volume_id: UUID | None = None,
-    label_indices: Collection[int] = (),
-    search: str = "",
+    wanted: MaskFilter = _EVERY_MASK,
 ) -> Page[ProjectMaskAnswer]:
     """One page of the masks of a project's submitted work, by volume name, label and the time they were first made.
-
-    Args:
-        label_indices: one of these; none: all.
-        search: part of "volume label annotator", upper or lower case.
 
     Raises:
         NotFound, NotAllowed: the actor is no admin, reviewer or researcher of the project.
         InvalidInput: ``request_invalid`` for a cursor that is not of this list.
     """
     require_role(session, actor, project_id, *SEES_ALL)
-    conditions = [*of_submitted_work(actor, project_id), *_of(volume_id, label_indices)]
-    if search.strip():
+    conditions = [*of_submitted_work(actor, project_id), *wanted.conditions()]
+    if wanted.search.strip():
         words = Volume.name + " " + Label.name + " " + Account.name
-        conditions.append(words.icontains(search.strip(), autoescape=True))
+        conditions.append(words.icontains(wanted.search.strip(), autoescape=True))
     found = visible_masks(actor).where(*conditions)
     keys = session.execute(
         found.with_only_columns(Segmentation.id, Volume.name, Label.index, maintain_column_froms=True)
@@ -76,9 +95,7 @@ def derived_mask_page(
     *,
     project_id: UUID,
     paging: PageRequest,
-    volume_id: UUID | None = None,
-    label_indices: Collection[int] = (),
-    search: str = "",
+    wanted: MaskFilter = _EVERY_MASK,
 ) -> Page[DerivedMaskAnswer]:
     """One page of the finished masks that a project's datasets asked for, by volume name, label and the time they were asked
     for; the rest as of ``mask_page``, ``search`` in the names of all annotators.
@@ -94,16 +111,16 @@ def derived_mask_page(
             DerivedMask.inputs,
             maintain_column_froms=True,
         )
-        .where(Volume.project_id == project_id, *_of(volume_id, label_indices), _DERIVED.behind(paging.after))
+        .where(Volume.project_id == project_id, *wanted.conditions(), _DERIVED.behind(paging.after))
         .order_by(*_DERIVED.columns)
     )
-    wanted = search.strip().lower()
+    sought = wanted.search.strip().lower()
     found = []
-    if wanted:
+    if sought:
         names = _annotators(session, Volume.project_id == project_id)
         for row in session.execute(keys):
             _, volume, _, label, inputs = row
-            if wanted in " ".join((volume, label, *_names_of(inputs, names))).lower():
+            if sought in " ".join((volume, label, *_names_of(inputs, names))).lower():
                 found.append(row)
             if len(found) > paging.limit:
                 break
@@ -162,13 +179,6 @@ def subject_page(
             volume_id=row[0], volume_name=row[1], label_index=row[2], label_name=row[3]
         ),
     )
-
-
-def _of(volume_id: UUID | None, label_indices: Collection[int]) -> Iterator[sa.ColumnElement[bool]]:
-    if volume_id is not None:
-        yield Volume.id == volume_id
-    if label_indices:
-        yield Label.index.in_(label_indices)
 
 
 def _mask_answer(mask: VisibleMask) -> ProjectMaskAnswer:

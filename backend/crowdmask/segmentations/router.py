@@ -4,7 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from anyio import to_thread
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import FileResponse
 
 from crowdmask.accounts.actor import Actor
@@ -12,6 +12,7 @@ from crowdmask.accounts.deps import CurrentActor
 from crowdmask.core.preview import PreviewRequest
 from crowdmask.segmentations import derived_queries, files, lists, queries, service
 from crowdmask.segmentations.agreement import agreement_answer
+from crowdmask.segmentations.lists import MaskFilter
 from crowdmask.segmentations.schemas import (
     AgreementAnswer,
     DerivedMaskAnswer,
@@ -36,11 +37,20 @@ router = APIRouter(tags=["segmentations"])
 _PREVIEWS_A_MINUTE = 600
 _SUGGESTIONS_A_MINUTE = 20
 
-_OfVolume = Annotated[UUID | None, Query(description="Of this volume.")]
-_OfLabels = Annotated[list[LabelIndex], Query(description="Of one of these labels.")]
-_Search = Annotated[
-    str, Query(max_length=200, description="Part of the names of volume, label and annotators.")
-]
+
+def _mask_filter(
+    label_index: Annotated[
+        list[LabelIndex], Query(default_factory=list, description="Of one of these labels.")
+    ],
+    volume_id: Annotated[UUID | None, Query(description="Of this volume.")] = None,
+    search: Annotated[
+        str, Query(max_length=200, description="Part of the names of volume, label and annotators.")
+    ] = "",
+) -> MaskFilter:
+    return MaskFilter(volume_id, frozenset(label_index), search)
+
+
+_Wanted = Annotated[MaskFilter, Depends(_mask_filter)]
 
 
 @router.get("/annotations/{annotation_id}/mask", **needs(Permission.OWN_OR_SEES_ALL))
@@ -73,20 +83,10 @@ def list_masks(
     session: ReadSession,
     actor: CurrentActor,
     paging: Paging,
-    volume_id: _OfVolume = None,
-    label_index: _OfLabels = [],  # noqa: B006
-    search: _Search = "",
+    wanted: _Wanted,
 ) -> Page[ProjectMaskAnswer]:
     """The masks of a project's submitted work, by volume name and label."""
-    return lists.mask_page(
-        session,
-        actor,
-        project_id=project_id,
-        paging=paging,
-        volume_id=volume_id,
-        label_indices=frozenset(label_index),
-        search=search,
-    )
+    return lists.mask_page(session, actor, project_id=project_id, paging=paging, wanted=wanted)
 
 
 @router.get("/projects/{project_id}/mask-subjects", **needs(Permission.SEES_ALL))
@@ -115,20 +115,10 @@ def list_derived_masks(
     session: ReadSession,
     actor: CurrentActor,
     paging: Paging,
-    volume_id: _OfVolume = None,
-    label_index: _OfLabels = [],  # noqa: B006
-    search: _Search = "",
+    wanted: _Wanted,
 ) -> Page[DerivedMaskAnswer]:
     """The masks that a project's datasets asked for and no submission made, by volume name and label."""
-    return lists.derived_mask_page(
-        session,
-        actor,
-        project_id=project_id,
-        paging=paging,
-        volume_id=volume_id,
-        label_indices=frozenset(label_index),
-        search=search,
-    )
+    return lists.derived_mask_page(session, actor, project_id=project_id, paging=paging, wanted=wanted)
 
 
 @router.get(

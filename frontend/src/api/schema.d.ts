@@ -6289,16 +6289,16 @@ export interface operations {
     list_derived_masks: {
         parameters: {
             query?: {
-                /** @description Of this volume. */
-                volume_id?: string | null;
-                /** @description Of one of these labels. */
-                label_index?: number[];
-                /** @description Part of the names of volume, label and annotators. */
-                search?: string;
                 /** @description Rows per page. */
                 limit?: number;
                 /** @description next_cursor of the page before. */
                 cursor?: string | null;
+                /** @description Of one of these labels. */
+                label_index?: number[];
+                /** @description Of this volume. */
+                volume_id?: string | null;
+                /** @description Part of the names of volume, label and annotators. */
+                search?: string;
             };
             header?: never;
             path: {
@@ -7125,16 +7125,16 @@ export interface operations {
     list_masks: {
         parameters: {
             query?: {
-                /** @description Of this volume. */
-                volume_id?: string | null;
-                /** @description Of one of these labels. */
-                label_index?: number[];
-                /** @description Part of the names of volume, label and annotators. */
-                search?: string;
                 /** @description Rows per page. */
                 limit?: number;
                 /** @description next_cursor of the page before. */
                 cursor?: string | null;
+                /** @description Of one of these labels. */
+                label_index?: number[];
+                /** @description Of this volume. */
+                volume_id?: string | null;
+                /** @description Part of the names of volume, label and annotators. */
+                search?: string;
             };
             header?: never;
             path: {
