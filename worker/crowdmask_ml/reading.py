@@ -5,12 +5,13 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache as once
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-import crowdmask
 from crowdmask.core.errors import Corrupt, ErrorCode
 from crowdmask.core.geometry import Box
 from crowdmask.core.slicepack import SlicePack
@@ -172,10 +173,18 @@ class SliceReader:
         )
 
     def _entry(self, z: int, boxes: Sequence[Box]) -> str:
-        """Decoding is this version's own code, unlike encoding: another one may do it differently."""
-        rest = [crowdmask.__version__, self._segmenter.mask_rule, [box.values for box in boxes]]
+        rest = [_code(), self._segmenter.mask_rule, [box.values for box in boxes]]
         digest = hashlib.sha256(f"{self._key(z).digest}{json.dumps(rest)}".encode()).hexdigest()
         return f"{digest}.prediction"
+
+
+@once
+def _code() -> str:
+    """A hash of this library's source. Decoding is our own code, which another state of it may do differently."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _extent(is_there: NDArray[np.bool_]) -> tuple[int, int]:
