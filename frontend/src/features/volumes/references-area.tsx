@@ -1,7 +1,7 @@
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { Checkbox, NativeSelect } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import type { Schema } from "@/api/queries";
 import { size } from "@/shared/texts/format";
 import { ORIGINS, type Origin, originWord } from "@/shared/texts/origins";
@@ -9,6 +9,7 @@ import { Button } from "@/shared/ui/button";
 import { ProgressBar } from "@/shared/ui/progress-bar";
 import { Status } from "@/shared/ui/status";
 import { DataTable } from "@/shared/ui/table";
+import { ChooseFiles, LeftOut } from "./choose-files";
 import { scansOf } from "./reference-match";
 import { UploadProblem, UploadStatus } from "./upload-list";
 import {
@@ -43,7 +44,6 @@ export function ReferencesArea({
   const queryClient = useQueryClient();
   const queue = useQueue(projectId);
   const uploads = queue.filter((upload) => upload.reference !== null);
-  const input = useRef<HTMLInputElement>(null);
   const [isLoading, setIsLoading] = useState(false);
   const volumes = loaded.filter(mayHaveOne);
   const [origin, setOrigin] = useState<Origin | "">("");
@@ -80,34 +80,22 @@ export function ReferencesArea({
   return (
     <section aria-label={t`Add references`} className="cm-stack">
       <div className="cm-row">
-        <Button busy={isLoading} onClick={() => input.current?.click()}>
-          <Trans>Choose references</Trans>
-        </Button>
-        <input
-          ref={input}
-          className="cm-hidden"
-          type="file"
-          multiple
-          accept=".nii,.nii.gz,.gz"
-          aria-label={t`Reference files`}
-          tabIndex={-1}
-          onChange={(event) => {
-            void take([...(event.currentTarget.files ?? [])]);
-            event.currentTarget.value = "";
+        <ChooseFiles
+          filesName={t`Reference files`}
+          busy={isLoading}
+          take={(files) => {
+            void take(files);
           }}
-        />
+        >
+          <Trans>Choose references</Trans>
+        </ChooseFiles>
         <span className="cm-quiet">
           <Trans>
             Label maps of scans that are here, as many as you like. Each finds its scan by its name.
           </Trans>
         </span>
       </div>
-      {unreadable.length > 0 ? (
-        <p className="cm-problem" role="alert">
-          <Trans>Only NIfTI files can be read here (.nii, .nii.gz). Left out:</Trans>{" "}
-          {unreadable.slice(0, 3).join(", ")}
-        </p>
-      ) : null}
+      <LeftOut names={unreadable} />
       {uploads.length > 0 ? (
         <>
           <DataTable caption={t`References to be uploaded`} showCaption>

@@ -1,18 +1,17 @@
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import type { Schema } from "@/api/queries";
 import { percent, size } from "@/shared/texts/format";
 import { Button } from "@/shared/ui/button";
 import { ProgressBar } from "@/shared/ui/progress-bar";
 import { Status } from "@/shared/ui/status";
+import { ChooseFiles, LeftOut } from "./choose-files";
 import { isBusy, isReadable, isUnfinished, nameProblem, type Upload, type UploadEvent } from "./upload-queue";
 import { addFiles, dispatch, useQueue } from "./uploads";
 
 type VolumeState = Schema<"VolumeState">;
-/** A DICOM folder has hundreds of files. */
-const NAMED = 3;
 
 /** Choose or drop files, name them, send them. */
 export function UploadArea({
@@ -29,7 +28,6 @@ export function UploadArea({
   const queue = all.filter((upload) => upload.reference === null);
   const [isOver, setIsOver] = useState(false);
   const [unreadable, setUnreadable] = useState<readonly string[]>([]);
-  const input = useRef<HTMLInputElement>(null);
   const chosen = queue.filter((upload) => upload.state === "chosen");
   const startable = chosen.filter((upload) => nameProblem(queue, upload) === null).length;
 
@@ -59,43 +57,21 @@ export function UploadArea({
         <p>
           <Trans>Drop NIfTI files here (.nii, .nii.gz), or</Trans>
         </p>
-        <Button variant="primary" onClick={() => input.current?.click()}>
+        <ChooseFiles filesName={t`Scan files`} variant="primary" take={take}>
           <Trans>Choose scans</Trans>
-        </Button>
-        <input
-          ref={input}
-          className="cm-hidden"
-          type="file"
-          multiple
-          accept=".nii,.nii.gz,.gz"
-          aria-label={t`Scan files`}
-          tabIndex={-1}
-          onChange={(event) => {
-            take([...(event.currentTarget.files ?? [])]);
-            event.currentTarget.value = "";
-          }}
-        />
+        </ChooseFiles>
         <p className="cm-quiet">
           <Trans>No file may hold names or birth dates of patients: take those out before you upload.</Trans>
         </p>
       </div>
-      {unreadable.length > 0 ? (
-        <div className="cm-problem" role="alert">
-          <p className="cm-problem-what">
-            <Trans>Only NIfTI files can be read here (.nii, .nii.gz). Left out:</Trans>{" "}
-            {unreadable.slice(0, NAMED).join(", ")}{" "}
-            {unreadable.length > NAMED ? (
-              <Plural value={unreadable.length - NAMED} one="and # more" other="and # more" />
-            ) : null}
-          </p>
-          <p>
-            <Trans>
-              DICOM has to become NIfTI first, one file for each series: dcm2niix does that. Of a folder, drop
-              the files that are in it.
-            </Trans>
-          </p>
-        </div>
-      ) : null}
+      <LeftOut names={unreadable}>
+        <p>
+          <Trans>
+            DICOM has to become NIfTI first, one file for each series: dcm2niix does that. Of a folder, drop
+            the files that are in it.
+          </Trans>
+        </p>
+      </LeftOut>
       {queue.length > 0 ? (
         <>
           <ul className="cm-plain-list cm-uploads" aria-label={t`Uploads`}>
