@@ -1,8 +1,8 @@
 /** Masks: of submitted work, those that datasets asked for, and predictions of trainings. */
-import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, unwrap } from "./client";
 import { allPages, BY_CURSOR, LARGEST_PAGE } from "./pages";
-import { projectKey } from "./queries";
+import { keptWithin, projectKey } from "./queries";
 
 const MASKS_A_PAGE = 50;
 const PREDICTIONS_A_PAGE = 200;
@@ -22,7 +22,7 @@ export function masksQuery(projectId: string, search: string) {
         }),
       ),
     ...BY_CURSOR,
-    placeholderData: keepPreviousData,
+    placeholderData: keptWithin(projectId),
   });
 }
 
@@ -41,7 +41,7 @@ export function derivedMasksQuery(projectId: string, search: string) {
         }),
       ),
     ...BY_CURSOR,
-    placeholderData: keepPreviousData,
+    placeholderData: keptWithin(projectId),
   });
 }
 

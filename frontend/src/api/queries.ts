@@ -1,6 +1,7 @@
 /** Settings that all queries share. The queries of a screen stand in its feature. */
 import { infiniteQueryOptions, QueryClient, queryOptions } from "@tanstack/react-query";
 import { api, unwrap } from "./client";
+import { BY_CURSOR } from "./pages";
 import { ApiError } from "./problem";
 import type { components } from "./schema";
 
@@ -43,6 +44,15 @@ export function projectKey(projectId: string, ...below: readonly unknown[]) {
   return ["project", projectId, ...below] as const;
 }
 
+/** For `placeholderData`: the earlier answer until the next one is there, unless it was about another project or volume,
+ *  which is what stands second in a key. */
+export function keptWithin(id: string) {
+  return <Data>(
+    earlier: Data | undefined,
+    query: { readonly queryKey: readonly unknown[] } | undefined,
+  ): Data | undefined => (query?.queryKey[1] === id ? earlier : undefined);
+}
+
 export function projectsQuery() {
   return queryOptions({
     queryKey: ["projects"] as const,
@@ -71,8 +81,7 @@ export function volumesQuery(projectId: string) {
           signal,
         }),
       ),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_cursor,
+    ...BY_CURSOR,
   });
 }
 

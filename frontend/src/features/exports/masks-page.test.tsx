@@ -8,7 +8,7 @@ import {
   createRouter,
   RouterProvider,
 } from "@tanstack/react-router";
-import { render, screen, waitFor } from "@testing-library/react";
+import { act, render, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, it, vi } from "vitest";
 import { createQueryClient, type Schema } from "@/api/queries";
@@ -86,7 +86,7 @@ beforeEach(() => {
   });
 });
 
-function open(): void {
+function open() {
   const root = createRootRoute();
   const path = "/admin/projects/$projectId/masks";
   const page = createRoute({ getParentRoute: () => root, path, component: MasksPage });
@@ -103,6 +103,7 @@ function open(): void {
       </QueryClientProvider>
     </I18nProvider>,
   );
+  return router;
 }
 
 const rows = () => screen.queryAllByRole("rowheader").map((cell) => cell.textContent);
@@ -134,6 +135,14 @@ it("searches all masks, also those that are not loaded", async () => {
   await user.click(screen.getByRole("button", { name: "Show all masks" }));
   await waitFor(() => expect(rows()).toHaveLength(4));
   expect(screen.queryByText("No mask is like that")).toBeNull();
+});
+
+it("shows none of another project's masks while its own are on their way", async () => {
+  const router = open();
+  await waitFor(() => expect(rows()).toHaveLength(4));
+  vi.stubGlobal("fetch", () => new Promise(() => undefined));
+  await act(() => router.navigate({ to: "/admin/projects/p2/masks" as never }));
+  await waitFor(() => expect(rows()).toEqual([]));
 });
 
 it("says how masks are made where there are none", async () => {

@@ -1,13 +1,7 @@
-import {
-  keepPreviousData,
-  queryOptions,
-  useInfiniteQuery,
-  useMutation,
-  useQueryClient,
-} from "@tanstack/react-query";
+import { queryOptions, useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { api, unwrap } from "@/api/client";
-import { projectKey, type Schema, volumesQuery } from "@/api/queries";
+import { keptWithin, projectKey, type Schema, volumesQuery } from "@/api/queries";
 import type { ChoiceForm } from "./draft";
 
 const AT_WORK: readonly Schema<"ExportAnswer">["state"][] = ["making", "queued", "running"];
@@ -39,7 +33,7 @@ export function previewQuery(projectId: string, choice: ChoiceForm) {
           signal,
         }),
       ),
-    placeholderData: keepPreviousData,
+    placeholderData: keptWithin(projectId),
   });
 }
 

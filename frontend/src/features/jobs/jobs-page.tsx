@@ -4,6 +4,7 @@ import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-q
 import { useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, unwrap } from "@/api/client";
+import { BY_CURSOR } from "@/api/pages";
 import { projectKey, type Schema } from "@/api/queries";
 import { dayAndTime, percent } from "@/shared/texts/format";
 import { Button } from "@/shared/ui/button";
@@ -41,8 +42,7 @@ export function JobsPage() {
           signal,
         }),
       ),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_cursor,
+    ...BY_CURSOR,
   });
   const refresh = () => queryClient.invalidateQueries({ queryKey: projectKey(projectId) });
   const retry = useMutation({

@@ -1,12 +1,7 @@
-import {
-  infiniteQueryOptions,
-  keepPreviousData,
-  queryOptions,
-  useMutation,
-  useQueryClient,
-} from "@tanstack/react-query";
+import { infiniteQueryOptions, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { api, unwrap } from "@/api/client";
-import { projectKey, type Schema } from "@/api/queries";
+import { BY_CURSOR } from "@/api/pages";
+import { keptWithin, projectKey, type Schema } from "@/api/queries";
 
 export interface Filters {
   readonly show: Schema<"TaskFilter">[];
@@ -41,9 +36,8 @@ export function rowsQuery(projectId: string, filters: Filters) {
           signal,
         }),
       ),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_cursor,
-    placeholderData: keepPreviousData,
+    ...BY_CURSOR,
+    placeholderData: keptWithin(projectId),
   });
 }
 

@@ -1,6 +1,6 @@
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
-import type { Schema } from "@/api/queries";
+import { keptWithin, type Schema } from "@/api/queries";
 import { fetchSlice, gridOf, loadScan, type Scan } from "./scan";
 
 export interface Loading {
@@ -44,7 +44,7 @@ export function useSlice(volume: Schema<"VolumeAnswer">, z: number, isWanted: bo
     enabled: isWanted && grid !== null,
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 60_000,
-    placeholderData: keepPreviousData,
+    placeholderData: keptWithin(volume.id),
     structuralSharing: false,
   });
 }
