@@ -51,7 +51,9 @@ def slices_with_boxes(
                     arm, _, label = key
                     row, mask = _row(series, z, label, boxes[z], reader, segmenter, values)
                     row |= {"arm": arm, "neighbours": []}
-                    row["agreement"] = agreement([reader.predict(z, again[z]).logits > 0 for again in moved])
+                    row["agreement"] = agreement(
+                        [made.logits > 0 for made in reader.predict_each(z, [again[z] for again in moved])]
+                    )
                     if key in last and last[key][0]["slice"] == z - 1:
                         alike = volume_dice(mask[np.newaxis], last[key][1][np.newaxis])
                         row["neighbours"].append(alike)

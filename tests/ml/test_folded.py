@@ -15,8 +15,9 @@ from crowdmask_ml.loading import load_segmenter
 from crowdmask_ml.preprocessing import OUTSIDE, InputFrame, Preprocessing
 from crowdmask_ml.runtimes.export import decoder_weights
 from crowdmask_ml.runtimes.exported import ExportedSegmenter
-from crowdmask_ml.runtimes.folded import FoldedDecoder, gelu
+from crowdmask_ml.runtimes.folded import FoldedDecoder
 from crowdmask_ml.runtimes.torch_runtime import TorchSegmenter
+from crowdmask_ml.runtimes.upscaling import gelu
 from crowdmask_ml.segmenter import Embeddings, Prediction, Segmenter
 
 # Stated in docs/models.md.

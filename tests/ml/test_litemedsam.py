@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from crowdmask.core.geometry import Box
 from crowdmask.core.slicepack import SlicePack, write_pack
 from crowdmask.core.tracks import BoxSource, document_from_boxes
 from crowdmask.core.windowing import Window
 from crowdmask_ml.loading import load_segmenter
+from crowdmask_ml.models.tinyvit import rearranged
 from crowdmask_ml.registry import MODELS
 from crowdmask_ml.segment import segment_volume
 from crowdmask_ml.segmenter import MaskRule
@@ -23,6 +25,20 @@ def test_the_installed_weights_are_the_ones_we_trust() -> None:
 
     found = hashlib.sha256(Path(get_asset_path()).read_bytes()).hexdigest()
     assert found == MODELS["litemedsam"].sha256
+
+
+def test_the_rearranged_encoder_is_the_same_network() -> None:
+    """Features of noise, as many values as one likes, to a hundred-thousandth of the largest."""
+    encoder = load_segmenter("litemedsam", runtime="torch").network.image_encoder
+    again = rearranged(encoder)
+    names = [type(module).__name__ for module in again.modules()]
+    assert not {"TinyViTBlock", "PatchMerging"} & set(names)
+    assert names.count("_Block") == 10
+    assert names.count("_Merging") == 3
+    image = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 3, 256, 256)).astype(np.float32))
+    with torch.inference_mode():
+        expected, found = encoder(image), again(image)
+    assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
 def test_ellipses_in_noise_are_found_from_loose_boxes(tmp_path: Path) -> None:

@@ -91,6 +91,23 @@ def test_kept_predictions_are_for_these_boxes_this_slice_and_this_code(
         assert not reader().keeps(2, [BOX])
 
 
+def test_labels_decoded_together_are_as_each_alone(
+    pack_path: Path, small_sam: Segmenter, tmp_path: Path
+) -> None:
+    """Some of them kept from before, one twice, with one and with two boxes."""
+    prompts = [[BOX], [BOX, Box(3, 4, 20, 16)], [Box(30, 20, 50, 36)], [BOX]]
+    with SlicePack.open(pack_path) as pack:
+        alone = [SliceReader(pack, small_sam, WINDOW, None).predict(2, boxes) for boxes in prompts]
+        cache = SliceCache(tmp_path / "slices")
+        SliceReader(pack, small_sam, WINDOW, cache, keeps_predictions=True).predict(2, prompts[1])
+        reader = SliceReader(pack, small_sam, WINDOW, cache, keeps_predictions=True)
+        found = reader.predict_each(2, prompts)
+    assert reader.decoded == 2
+    for one, other in zip(alone, found, strict=True):
+        assert one.logits.tobytes() == other.logits.tobytes()
+        assert one.predicted_iou == other.predicted_iou
+
+
 def test_a_reader_that_is_not_told_to_keeps_no_predictions(
     pack_path: Path, small_sam: Segmenter, tmp_path: Path
 ) -> None:

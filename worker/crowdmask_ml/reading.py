@@ -6,6 +6,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache as once
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Self
 
@@ -133,26 +134,43 @@ class SliceReader:
         Raises:
             Corrupt: ``slice_pack_corrupt``.
         """
-        if self._predictions is None:
-            return self._decode(z, boxes)
-        entry = self._entry(z, boxes)
-        found = self._predictions.get(entry, SlicePrediction.from_bytes)
-        if found is None:
-            found = self._decode(z, boxes)
-            self._predictions.put(entry, found.to_bytes())
-        return found
+        return self.predict_each(z, [boxes])[0]
 
-    def _decode(self, z: int, boxes: Sequence[Box]) -> SlicePrediction:
+    def predict_each(self, z: int, prompts: Sequence[Sequence[Box]]) -> list[SlicePrediction]:
+        """The same for several labels, or several boxes for one, on one slice: decoded together."""
+        if self._predictions is None:
+            return self._decode(z, prompts)
+        entries = [self._entry(z, boxes) for boxes in prompts]
+        found: dict[str, SlicePrediction] = {}
+        missing: dict[str, Sequence[Box]] = {}
+        for entry, boxes in zip(entries, prompts, strict=True):
+            kept = self._predictions.get(entry, SlicePrediction.from_bytes)
+            if kept is None:
+                missing[entry] = boxes
+            else:
+                found[entry] = kept
+        if missing:
+            for entry, made in zip(missing, self._decode(z, list(missing.values())), strict=True):
+                self._predictions.put(entry, made.to_bytes())
+                found[entry] = made
+        return [found[entry] for entry in entries]
+
+    def _decode(self, z: int, prompts: Sequence[Sequence[Box]]) -> list[SlicePrediction]:
         if self._current is None or self._current[0] != z:
             if z not in self._loaded:
                 self.load([z])
             self._current = (z, self._loaded[z].restore())
-        prompts = np.array([box.values for box in boxes], dtype=np.float64)
-        made = self._segmenter.decode(self._current[1], prompts)
-        self.decoded += 1
-        return SlicePrediction(
-            from_display(made.logits.max(axis=0)), tuple(float(iou) for iou in made.predicted_iou)
-        )
+        values = np.array([box.values for boxes in prompts for box in boxes], dtype=np.float64)
+        made = self._segmenter.decode(self._current[1], values.reshape(-1, 4))
+        self.decoded += len(prompts)
+        borders = accumulate(map(len, prompts), initial=0)
+        return [
+            SlicePrediction(
+                from_display(made.logits[start:end].max(axis=0)),
+                tuple(float(iou) for iou in made.predicted_iou[start:end]),
+            )
+            for start, end in pairwise(borders)
+        ]
 
     def values(self, z: int) -> NDArray[np.float32]:
         """The slice in the volume's own unit, float32 ``(y, x)``."""

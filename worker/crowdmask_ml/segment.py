@@ -215,7 +215,8 @@ def _predictions(
             [z for z in batch if not all(reader.keeps(z, asked.plain) for asked in prompts[z].values())]
         )
         for z in batch:
-            yield z, {label: reader.predict(z, asked.plain) for label, asked in prompts[z].items()}
+            made = reader.predict_each(z, [asked.plain for asked in prompts[z].values()])
+            yield z, dict(zip(prompts[z], made, strict=True))
 
 
 def _label_map(

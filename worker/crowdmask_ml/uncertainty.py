@@ -124,8 +124,8 @@ def measure_uncertainty(
         for label, boxes in drawn.items():
             if z not in boxes:
                 continue
-            as_drawn = reader.predict(z, boxes[z])
-            others = [reader.predict(z, again[z]).logits for again in moved[label]]
+            as_drawn, *jittered = reader.predict_each(z, [boxes[z], *(again[z] for again in moved[label])])
+            others = [made.logits for made in jittered]
             probability = expit(as_drawn.logits)
             mean = np.mean([probability, *(expit(logits) for logits in others)], axis=0)
             bits = np.rint(_SCALE * core.entropy(mean)).astype(np.uint8)

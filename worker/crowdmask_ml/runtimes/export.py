@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from crowdmask.core.errors import Corrupt, ErrorCode, InvalidInput
 from crowdmask.core.ids import new_id
 from crowdmask_ml.checkpoints import keeping_in
+from crowdmask_ml.models.tinyvit import rearranged
 from crowdmask_ml.runtimes.exported import DECODER, ENCODER, ExportedModel, open_exported, write_manifest
 from crowdmask_ml.runtimes.torch_runtime import Network, TorchSegmenter
 
@@ -91,7 +92,7 @@ def _put(made: Path, folder: Path, *, model: str, model_hash: str) -> None:
 
 def _write(segmenter: TorchSegmenter, folder: Path, largest_one_file: int) -> None:
     network = segmenter.network
-    encoder = network.image_encoder
+    encoder = rearranged(network.image_encoder)
     example = torch.zeros(1, 3, segmenter.input_size, segmenter.input_size)
     size = sum(value.numel() * value.element_size() for value in encoder.state_dict().values())
     with warnings.catch_warnings(), torch.no_grad():

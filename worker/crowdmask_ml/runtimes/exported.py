@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from crowdmask.core.errors import Corrupt, ErrorCode
 from crowdmask_ml.checkpoints import models_folder
 from crowdmask_ml.preprocessing import InputFrame, Preprocessing
-from crowdmask_ml.runtimes.folded import UPSCALING, FoldedDecoder
+from crowdmask_ml.runtimes.folded import FoldedDecoder
+from crowdmask_ml.runtimes.upscaling import UPSCALING
 from crowdmask_ml.segmenter import Embeddings, MaskRule, Prediction
 
-# Part of the folder's name: raised when the content of the files changes its meaning.
-FORMAT = 1
+# Part of the folder's name: raised when other files are made of the same weights.
+FORMAT = 2
 ENCODER = "encoder.onnx"
 DECODER = "decoder.npz"
 MANIFEST = "manifest.json"

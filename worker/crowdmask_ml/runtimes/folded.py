@@ -8,39 +8,34 @@ tokens by 4 x 4. Its results are those of the published network up to rounding; 
   of image tokens multiplies into 7 tokens instead. Values and outputs likewise.
 - A bias that adds the same to every score of a softmax has no effect and is left out; one that adds the same to every
   value is added once behind it.
-- The upscaling has kernel 2 and stride 2: every output pixel depends on one token. So it is a matrix product, and it is
-  made around the box only. Where the mask reaches the region's border, it is made again for the whole slice.
+- The upscaling is made around the box only. Where the mask reaches the region's border, it is made again for the whole
+  slice.
+- What changes the image's tokens is made part by part, and the next attention reads each part while it is in the CPU's
+  cache: a softmax over all tokens is gathered as in Milakov and Gimelshein, arXiv 1805.02867.
 
-Image tokens are kept channels first, ``(channels, tokens)``, as the encoder gives them.
+Image tokens are kept channels last, ``(tokens, channels)``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdmask_ml.runtimes.upscaling import UPSCALING, Array, Upscaling
 from crowdmask_ml.segmenter import MaskRule
-
-Array = NDArray[np.float32]
 
 _HEADS = 8
 _LAYERS = 2
-# PyTorch's LayerNorm; SAM's LayerNorm2d.
+# PyTorch's LayerNorm.
 _EPS = 1e-5
-_EPS_2D = 1e-6
-# Pixels of the decoder's logits along a token's edge.
-UPSCALING = 4
+# Image tokens at a time, so that what is made of them stays in the CPU's cache.
+_PART = 512
 # The region reaches past the box by this share of its size and by at least so many tokens. Masks of real boxes reach
 # past their box by less than that nearly always.
 _MARGIN_SHARE = 0.15
 _MARGIN_TOKENS = 2
-# Half of the polynomial for erfc(a / sqrt(2)), highest power first.
-_ERFC_SCALE = np.float32(0.3275911 / np.sqrt(2))
-_ERFC = tuple(np.float32(c / 2) for c in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592))
-# Values at a time, so that what is made of them stays in the CPU's cache.
-_CHUNK = 32768
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +64,15 @@ class _Norm:
     def of(cls, weights: Mapping[str, Array], name: str) -> Self:
         return cls(weights[f"{name}.weight"], weights[f"{name}.bias"])
 
-    def tokens(self, x: Array) -> Array:
-        """Over the channels of ``(tokens, channels)``."""
-        centred = x - x.mean(axis=1, keepdims=True)
-        variance = np.square(centred).mean(axis=1, keepdims=True)
-        scaled = centred / np.sqrt(variance + np.float32(_EPS))
-        return np.asarray(scaled * self.weight + self.bias, np.float32)
+    def __call__(self, x: Array) -> Array:
+        """Over the channels of ``(tokens, channels)``; in place."""
+        share = np.full(x.shape[1], 1 / x.shape[1], np.float32)
+        x -= (x @ share)[:, np.newaxis]
+        variance = np.einsum("tc,tc->t", x, x) / np.float32(x.shape[1])
+        x *= (1 / np.sqrt(variance + np.float32(_EPS)))[:, np.newaxis]
+        x *= self.weight
+        x += self.bias
+        return x
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,14 +119,24 @@ class _Attention:
         scores /= scores.sum(axis=2, keepdims=True)
         return self._combine(scores @ (v @ self.v + self.v_bias))
 
-    def to_image_scores(self, q: Array) -> Array:
-        """What multiplies image tokens to the scores of tokens ``q`` ``(t, channels)``: ``(heads * t, channels)``."""
+    def read(self, q: Array, image: Iterable[tuple[Array, Array]]) -> Array:
+        """What tokens ``q`` ``(t, channels)`` take from the image's tokens, given as by `_placed`."""
         # The bias of k adds the same to every score of a token: no effect.
-        rows = (q @ self.q + self.q_bias) @ self.k.transpose(0, 2, 1)
-        return np.asarray(rows.reshape(-1, rows.shape[2]), np.float32)
-
-    def from_image(self, mixed: Array) -> Array:
-        """Means of image tokens ``(heads * t, channels)`` to what their tokens take from them ``(t, channels)``."""
+        rows = np.asarray((q @ self.q + self.q_bias) @ self.k.transpose(0, 2, 1), np.float32)
+        rows = rows.reshape(-1, q.shape[1])
+        highest = np.full((len(rows), 1), -np.inf, np.float32)
+        total = np.zeros_like(highest)
+        mixed = np.zeros_like(rows)
+        for placed, values in image:
+            scores = _scores(rows, placed)
+            higher = np.maximum(highest, scores.max(axis=1, keepdims=True))
+            kept = np.exp(highest - higher)
+            scores -= higher
+            np.exp(scores, out=scores)
+            total = total * kept + scores.sum(axis=1, keepdims=True)
+            mixed = mixed * kept + scores @ values
+            highest = higher
+        mixed /= total
         return self._combine(mixed.reshape(_HEADS, -1, mixed.shape[1]) @ self.v + self.v_bias)
 
     def into_image(self, k: Array, v: Array) -> tuple[Array, Array, Array]:
@@ -183,6 +191,19 @@ class _Layer:
         hidden = np.maximum(tokens @ self.mlp_in + self.mlp_in_bias, 0)
         return np.asarray(hidden @ self.mlp_out + self.mlp_out_bias)
 
+    def changed(
+        self, tokens: Array, prompts: Array, image: Array, position: Array, *, out: Array
+    ) -> Iterator[tuple[Array, Array]]:
+        """The image's tokens after they have attended to ``tokens``, into ``out``, which may be ``image``; yields as `_placed`."""
+        rows, biases, added = self.from_tokens.into_image(tokens + prompts, tokens)
+        norm = self.norms[3]
+        for start, (placed, before) in zip(_starts(image), _placed(image, position), strict=True):
+            x = _softmax_over_tokens(_scores(rows, placed), biases).T @ added
+            x += before
+            after = out[start : start + _PART]
+            after[:] = norm(x)
+            yield after + position[start : start + _PART], after
+
 
 @dataclass(frozen=True, eq=False)
 class _Mlp:
@@ -203,41 +224,6 @@ class _Mlp:
         for weight, bias in hidden:
             x = np.maximum(weight @ x + bias, 0)
         return np.asarray(last[0] @ x + last[1])
-
-
-class _Upscaling:
-    """Image tokens to 4 x 4 pixels each, as two matrix products."""
-
-    def __init__(self, weights: Mapping[str, Array], before: _Norm) -> None:
-        """``before``: the norm of the image tokens, whose weight and bias go into the first product."""
-        first = weights["mask_decoder.output_upscaling.0.weight"]
-        channels, middle = first.shape[:2]
-        second = weights["mask_decoder.output_upscaling.3.weight"]
-        matrix = first.reshape(channels, middle * 4).T
-        bias = np.repeat(weights["mask_decoder.output_upscaling.0.bias"], 4)
-        self._first = np.ascontiguousarray(matrix * before.weight)
-        self._first_bias = (bias + matrix @ before.bias)[:, np.newaxis]
-        self._norm = _Norm.of(weights, "mask_decoder.output_upscaling.1")
-        self._second = np.ascontiguousarray(second.reshape(middle, -1).T)
-        self._second_bias = np.repeat(weights["mask_decoder.output_upscaling.3.bias"], 4)[:, np.newaxis]
-        self._middle = middle
-
-    def __call__(self, normalised: Array, rows: int, columns: int, mask: Array) -> Array:
-        """Logits ``(4 rows, 4 columns)`` of normalised tokens ``(channels, rows * columns)``; ``mask`` (32,)."""
-        n = rows * columns
-        x = self._first @ normalised
-        x += self._first_bias
-        x = x.reshape(self._middle, 4 * n)
-        x -= x.mean(axis=0)
-        x *= 1 / np.sqrt(np.square(x).mean(axis=0) + np.float32(_EPS_2D))
-        x *= self._norm.weight[:, np.newaxis]
-        x += self._norm.bias[:, np.newaxis]
-        x = self._second @ gelu(x)
-        x += self._second_bias
-        # Axes: channel, then row and column inside of the second step's pixel, of the first step's, then the token.
-        logits = mask @ gelu(x).reshape(mask.size, -1)
-        parts = logits.reshape(2, 2, 2, 2, rows, columns)
-        return np.ascontiguousarray(parts.transpose(4, 2, 0, 5, 3, 1)).reshape(4 * rows, 4 * columns)
 
 
 class FoldedDecoder:
@@ -264,7 +250,7 @@ class FoldedDecoder:
             _Mlp.of(weights, f"mask_decoder.output_hypernetworks_mlps.{n}")
             for n in range(len(self._outputs) - 1)
         )
-        self._upscaling = _Upscaling(weights, self._layers[-1].norms[3])
+        self._upscaling = Upscaling(weights)
         self._positions: dict[tuple[int, int], Array] = {}
 
     def decode(
@@ -272,78 +258,55 @@ class FoldedDecoder:
     ) -> list[RegionLogits]:
         """Masks of box prompts ``(k, 4)`` in pixels of the network's input, on one slice's features ``(c, y, x)``."""
         grid = (features.shape[1], features.shape[2])
-        position = self._position(grid)
-        image = features.reshape(features.shape[0], -1) + self._no_mask
-        positioned = image + position
+        image = np.ascontiguousarray((features.reshape(features.shape[0], -1) + self._no_mask).T)
+        changed = np.empty_like(image)
         return [
-            self._decode_one(image, positioned, position, grid, prompt, input_size, mask_rule)
+            self._decode_one(image, grid, prompt, input_size, mask_rule, changed=changed)
             for prompt in prompts
         ]
 
     def _decode_one(
         self,
         image: Array,
-        positioned: Array,
-        position: Array,
         grid: tuple[int, int],
         prompt: Array,
         input_size: int,
         mask_rule: MaskRule,
+        *,
+        changed: Array,
     ) -> RegionLogits:
+        """``changed``: memory for the image's tokens, each layer's in turn."""
+        position = self._position(grid)
         corners = self._encode((prompt.reshape(2, 2).astype(np.float64) + 0.5) / input_size) + self._corners
         prompts = np.concatenate([self._outputs, corners])
         tokens = prompts
+        parts = _placed(image, position)
         for number, layer in enumerate(self._layers):
-            first, second, third, fourth = layer.norms
+            first, second, third, _ = layer.norms
             if number == 0:
-                tokens = layer.self_attention.among_tokens(tokens, tokens)
+                tokens = first(layer.self_attention.among_tokens(tokens, tokens))
             else:
-                placed = tokens + prompts
-                tokens = tokens + layer.self_attention.among_tokens(placed, tokens)
-            tokens = first.tokens(tokens)
-            weights, sums = _softmax_over_image(layer.to_image.to_image_scores(tokens + prompts) @ positioned)
-            taken = layer.to_image.from_image((weights @ image.T) / sums)
-            tokens = second.tokens(tokens + taken)
-            tokens = third.tokens(tokens + layer.mlp(tokens))
-            rows, biases, added = layer.from_tokens.into_image(tokens + prompts, tokens)
-            changed = added.T @ _softmax_over_tokens(rows @ positioned, biases)
-            changed += image
-            _normalise(changed)
-            if number + 1 < _LAYERS:
-                changed *= fourth.weight[:, np.newaxis]
-                changed += fourth.bias[:, np.newaxis]
-                positioned = changed + position
+                tokens = first(tokens + layer.self_attention.among_tokens(tokens + prompts, tokens))
+            tokens = second(tokens + layer.to_image.read(tokens + prompts, parts))
+            tokens = third(tokens + layer.mlp(tokens))
+            parts = layer.changed(tokens, prompts, image, position, out=changed)
             image = changed
-        # From here on `image` is without the last norm's weight and bias: they are in what it meets.
         needed = [0, 1] if mask_rule is MaskRule.FIRST else [0, 2, 3, 4]
-        tokens = self._read_image(tokens[needed], prompts[needed], image, position)
+        tokens = tokens[needed]
+        tokens = self._final_norm(tokens + self._final.read(tokens + prompts[needed], parts))
         ious = self._iou_head(tokens[0])
         masks = [n - 1 for n in needed[1:]]
         best = max(masks, key=lambda n: ious[n])
         hyper = self._mask_heads[best](tokens[1 + masks.index(best)])
-        return self._mask(image, grid, prompt * (grid[0] / input_size), hyper, float(ious[best]))
+        return self._mask(image.reshape(*grid, -1), prompt * (grid[0] / input_size), hyper, float(ious[best]))
 
-    def _read_image(self, tokens: Array, prompts: Array, image: Array, position: Array) -> Array:
-        norm = self._layers[-1].norms[3]
-        rows = self._final.to_image_scores(tokens + prompts)
-        # The norm's bias adds the same to every score of a row: no effect.
-        scores: Array = np.asarray((rows * norm.weight) @ image, np.float32)
-        scores += rows @ position
-        weights, sums = _softmax_over_image(scores)
-        mixed = (weights @ image.T) / sums * norm.weight + norm.bias
-        return self._final_norm.tokens(tokens + self._final.from_image(mixed))
-
-    def _mask(
-        self, image: Array, grid: tuple[int, int], box: Array, hyper: Array, predicted_iou: float
-    ) -> RegionLogits:
-        """``box``: x0, y0, x1, y1 in tokens."""
-        rows, columns = grid
+    def _mask(self, image: Array, box: Array, hyper: Array, predicted_iou: float) -> RegionLogits:
+        """``image``: tokens ``(rows, columns, channels)``; ``box``: x0, y0, x1, y1 in tokens."""
+        rows, columns, _ = image.shape
         margin_x, margin_y = (max(_MARGIN_TOKENS, _MARGIN_SHARE * (box[n + 2] - box[n])) for n in (0, 1))
         top, bottom = max(0, int(box[1] - margin_y)), min(rows, int(np.ceil(box[3] + margin_y)) + 1)
         left, right = max(0, int(box[0] - margin_x)), min(columns, int(np.ceil(box[2] + margin_x)) + 1)
-        part = image.reshape(-1, rows, columns)[:, top:bottom, left:right]
-        height, width = part.shape[1:]
-        values = self._upscaling(part.reshape(part.shape[0], -1), height, width, hyper)
+        values = self._upscaling(image[top:bottom, left:right], hyper)
         open_edges = (
             (top > 0, values[0]),
             (bottom < rows, values[-1]),
@@ -351,16 +314,16 @@ class FoldedDecoder:
             (right < columns, values[:, -1]),
         )
         if any(is_open and (edge > 0).any() for is_open, edge in open_edges):
-            return RegionLogits(self._upscaling(image, rows, columns, hyper), 0, 0, predicted_iou)
+            return RegionLogits(self._upscaling(image, hyper), 0, 0, predicted_iou)
         return RegionLogits(values, UPSCALING * top, UPSCALING * left, predicted_iou)
 
     def _position(self, grid: tuple[int, int]) -> Array:
-        """The encoded position of every image token, ``(channels, tokens)``."""
+        """The encoded position of every image token, ``(tokens, channels)``."""
         if grid not in self._positions:
             rows, columns = grid
             y, x = np.mgrid[0:rows, 0:columns]
             places = np.stack([(x + 0.5) / columns, (y + 0.5) / rows], axis=-1).reshape(-1, 2)
-            self._positions[grid] = np.ascontiguousarray(self._encode(places).T)
+            self._positions[grid] = self._encode(places)
         return self._positions[grid]
 
     def _encode(self, places: NDArray[np.float64]) -> Array:
@@ -369,40 +332,21 @@ class FoldedDecoder:
         return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)
 
 
-def gelu(x: Array) -> Array:
-    """``x`` times the normal distribution's integral up to ``x``, in place; off by less than 5e-7.
-
-    With erfc by formula 7.1.26 of Abramowitz and Stegun, Handbook of Mathematical Functions (1964), five times faster
-    than scipy's.
-    """
-    flat = x.reshape(-1)
-    size = min(_CHUNK, flat.size)
-    magnitudes, reciprocals, tails = np.empty((3, size), np.float32)
-    for start in range(0, flat.size, _CHUNK):
-        values = flat[start : start + _CHUNK]
-        a, t, tail = magnitudes[: values.size], reciprocals[: values.size], tails[: values.size]
-        np.abs(values, out=a)
-        np.multiply(a, _ERFC_SCALE, out=t)
-        t += 1
-        np.divide(1, t, out=t)
-        np.multiply(t, _ERFC[0], out=tail)
-        for coefficient in _ERFC[1:]:
-            tail += coefficient
-            tail *= t
-        tail *= a
-        np.multiply(a, a, out=a)
-        a *= np.float32(-0.5)
-        tail *= np.exp(a, out=a)
-        np.maximum(values, 0, out=values)
-        values -= tail
-    return x
+def _starts(image: Array) -> range:
+    """Where the parts of the image's tokens start."""
+    return range(0, len(image), _PART)
 
 
-def _softmax_over_image(scores: Array) -> tuple[Array, Array]:
-    """Weights of each row that are still to be divided by their sums; in place. Sums ``(rows, 1)``."""
-    scores -= scores.max(axis=1, keepdims=True)
-    np.exp(scores, out=scores)
-    return scores, scores.sum(axis=1, keepdims=True)
+def _placed(image: Array, position: Array) -> Iterator[tuple[Array, Array]]:
+    """Part by part, the image's tokens with their positions, which attentions score, and without, which they average."""
+    for start in _starts(image):
+        values = image[start : start + _PART]
+        yield values + position[start : start + _PART], values
+
+
+def _scores(rows: Array, placed: Array) -> Array:
+    """``rows @ placed.T``, in the order that is faster."""
+    return np.ascontiguousarray((placed @ rows.T).T)
 
 
 def _softmax_over_tokens(scores: Array, biases: Array) -> Array:
@@ -413,10 +357,3 @@ def _softmax_over_tokens(scores: Array, biases: Array) -> Array:
     np.exp(by_token, out=by_token)
     by_token /= by_token.sum(axis=0)
     return scores
-
-
-def _normalise(image: Array) -> None:
-    """Mean 0 and variance 1 over the channels of every image token; in place."""
-    image -= image.mean(axis=0)
-    variance = np.einsum("ct,ct->t", image, image) / np.float32(image.shape[0])
-    image *= 1 / np.sqrt(variance + np.float32(_EPS))
