@@ -198,10 +198,8 @@ class _Layer:
         rows, biases, added = self.from_tokens.into_image(tokens + prompts, tokens)
         norm = self.norms[3]
         for start, (placed, before) in zip(_starts(image), _placed(image, position), strict=True):
-            x = _softmax_over_tokens(_scores(rows, placed), biases).T @ added
-            x += before
-            after = out[start : start + _PART]
-            after[:] = norm(x)
+            taken = _softmax_over_tokens(_scores(rows, placed), biases).T @ added
+            after = norm(np.add(before, taken, out=out[start : start + _PART]))
             yield after + position[start : start + _PART], after
 
 

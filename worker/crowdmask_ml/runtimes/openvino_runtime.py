@@ -11,11 +11,11 @@ from openvino.properties import hint
 from crowdmask_ml.runtimes.exported import Encoder
 
 
-def load_encoder(path: Path, *, threads: int) -> tuple[Encoder, str]:
-    """The encoder and the name of its precision: bfloat16 where the CPU computes it, else float32."""
+def load_encoder(path: Path, *, threads: int, may_round: bool = True) -> tuple[Encoder, str]:
+    """The encoder and the name of its precision: bfloat16 where the CPU computes it and it ``may_round``, else float32."""
     core = openvino.Core()
-    has_bfloat16 = "BF16" in core.get_property("CPU", properties.device.capabilities)
-    precision = openvino.Type.bf16 if has_bfloat16 else openvino.Type.f32
+    rounds = may_round and "BF16" in core.get_property("CPU", properties.device.capabilities)
+    precision = openvino.Type.bf16 if rounds else openvino.Type.f32
     compiled = core.compile_model(
         path,
         "CPU",
@@ -32,4 +32,4 @@ def load_encoder(path: Path, *, threads: int) -> tuple[Encoder, str]:
         # A copy: the next call writes into the same memory.
         return np.array(request.get_output_tensor(0).data, dtype=np.float32)
 
-    return encode, "bfloat16" if has_bfloat16 else "float32"
+    return encode, "bfloat16" if rounds else "float32"
