@@ -84,6 +84,7 @@ def test_fault_18_a_label_map_sent_as_a_scan_is_taken_with_a_notice(tmp_path, dt
     (text,) = _suspected(labels_file(tmp_path, voxels))
     assert "3 different values" in text
     assert "from 0 to 13" in text
+    assert "delete this scan, and add the file to the scan that it belongs to" in text
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,8 @@ def label_map_notice(voxels: NDArray[Any]) -> Notice | None:
     return Notice(
         "looks_like_labels",
         f"It looks like a label map: {different} different values, whole numbers from 0 to "
-        f"{int(np.flatnonzero(counts)[-1])}, mostly 0. Did you mean to add it as a reference? Then delete it here.",
+        f"{int(np.flatnonzero(counts)[-1])}, mostly 0. Did you mean to add it as a reference? Then delete "
+        "this scan, and add the file to the scan that it belongs to.",
     )
 
 

@@ -4,7 +4,7 @@ import { scansOf } from "./reference-match";
 function found(file: string, ...names: string[]): string[] {
   return scansOf(
     file,
-    names.map((name) => ({ id: name, name })),
+    names.map((name) => ({ id: name, name, notices: [] })),
   ).map((scan) => scan.name);
 }
 
@@ -38,6 +38,13 @@ describe("the scan of a label map", () => {
 
   it("is found by letters that a file system takes apart", () => {
     expect(found("Ängström 1.nii.gz".normalize("NFD"), "Ängström 1")).toEqual(["Ängström 1"]);
+  });
+
+  it("is the image, not the label map that was sent as a scan before", () => {
+    const image = { id: "image", name: "case_0000", notices: [] };
+    const mistake = { id: "mistake", name: "case", notices: [{ code: "looks_like_labels" }] };
+    expect(scansOf("case.nii.gz", [mistake, image])).toEqual([image]);
+    expect(scansOf("case.nii.gz", [mistake])).toEqual([mistake]);
   });
 
   it("is nobody's guess where several or none fit", () => {
