@@ -63,22 +63,22 @@ export function EvaluationsPage() {
       {answer ? (
         <div className="cm-stack">
           <p aria-live="polite">
-            <Plural
-              value={answer.pending}
-              one="# mask is not evaluated yet"
-              other="# masks are not evaluated yet"
-            />
+            {answer.pending > 0 ? (
+              <Plural
+                value={answer.pending}
+                one="# mask is not evaluated yet."
+                other="# masks are not evaluated yet."
+              />
+            ) : answer.rows.length > 0 ? (
+              <Trans>All masks that have a reference are evaluated.</Trans>
+            ) : null}{" "}
             {answer.without_reference > 0 ? (
-              <>
-                {"; "}
-                <Plural
-                  value={answer.without_reference}
-                  one="# mask has no reference to compare with"
-                  other="# masks have no reference to compare with"
-                />
-              </>
+              <Plural
+                value={answer.without_reference}
+                one="# mask has no reference to compare with."
+                other="# masks have no reference to compare with."
+              />
             ) : null}
-            .
           </p>
           {answer.without_slices > 0 ? (
             <p className="cm-note">
@@ -89,7 +89,7 @@ export function EvaluationsPage() {
               />
             </p>
           ) : null}
-          {evaluate.data ? (
+          {evaluate.data && answer.pending + answer.without_slices > 0 ? (
             <p className="cm-note" role="status">
               <Plural
                 value={evaluate.data.jobs}
