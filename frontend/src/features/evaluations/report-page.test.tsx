@@ -18,6 +18,7 @@ import { SCORES } from "./words";
 
 const MASKS: Schema<"ScoreSetAnswer"> = { key: "masks", kind: "masks", name: null, scores: 6 };
 const TRAINING: Schema<"ScoreSetAnswer"> = { key: "training:t1", kind: "training", name: "Crowd", scores: 4 };
+const ONE: Schema<"ScoreSetAnswer"> = { key: "training:t2", kind: "training", name: "Try", scores: 1 };
 const MEAN: Schema<"ScoreMean"> = {
   mean: 0.7,
   ci: 0.05,
@@ -114,7 +115,7 @@ beforeEach(() => {
   vi.stubGlobal("fetch", async (request: Request) => {
     const { pathname, search } = new URL(request.url);
     asked.push(decodeURIComponent(search));
-    if (pathname.endsWith("/sets")) return answer([MASKS, TRAINING]);
+    if (pathname.endsWith("/sets")) return answer([MASKS, TRAINING, ONE]);
     return answer(pathname.endsWith("/comparison") ? COMPARISON : summary(isEvaluated));
   });
 });
@@ -146,6 +147,7 @@ describe("the report", () => {
     const router = open("/admin/projects/p1/report");
     const user = userEvent.setup({ delay: null });
     await screen.findAllByRole("option", { name: "Training Crowd (4 scores)" });
+    await screen.findAllByRole("option", { name: "Training Try (1 score)" });
     await user.selectOptions(await screen.findByLabelText("Compared with"), "training:t1");
     const dice = within(await screen.findByRole("group", { name: "Dice of the volume" }));
     expect(dice.getByRole("row", { name: /Liver/ }).textContent).toContain("40.0310.0312");

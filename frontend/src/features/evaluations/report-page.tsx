@@ -1,3 +1,4 @@
+import { plural } from "@lingui/core/macro";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { NativeSelect } from "@mantine/core";
 import { skipToken, useQuery } from "@tanstack/react-query";
@@ -40,7 +41,8 @@ export function ReportPage() {
   };
   const choices = (sets.data ?? []).map((set) => {
     const [word, scores] = [setWord(set), set.scores];
-    return { value: set.key, label: t`${word} (${scores} scores)` };
+    const count = plural(scores, { one: "# score", other: "# scores" });
+    return { value: set.key, label: t`${word} (${count})` };
   });
   const chosen = { projectId, a, b: comparison.data ? b : "" };
   const isEmpty = summary.data?.means.length === 0;

@@ -44,16 +44,14 @@ export function ReferenceUses({ volume }: { volume: Schema<"VolumeAnswer"> }) {
       {datasets.length > 0 ? (
         <li className="cm-break">
           <Trans>
-            These datasets hold its labels. They stay as they are and say that it was replaced or deleted:{" "}
-            {names}.
+            Datasets that hold its labels stay as they are, and say that it was replaced or deleted: {names}.
           </Trans>
         </li>
       ) : null}
       {trainings.length > 0 ? (
         <li className="cm-break">
           <Trans>
-            Scores of these trainings stay, and say that they are of an earlier reference:{" "}
-            {trainings.join("; ")}.
+            Scores of trainings stay, and say that they are of an earlier reference: {trainings.join("; ")}.
           </Trans>
         </li>
       ) : null}

@@ -123,8 +123,11 @@ it("says what depends on a reference before it is deleted", async () => {
   await userEvent.click(screen.getByRole("button", { name: "Delete the reference of CT 1" }));
   const dialog = screen.getByRole("dialog", { name: "Delete the reference of CT 1?" });
   expect(await within(dialog).findByText(/3 scores of masks/)).toBeTruthy();
-  expect(within(dialog).getByText(/Dataset501_Abdomen, version 2/)).toBeTruthy();
-  expect(within(dialog).getByText(/Network/)).toBeTruthy();
+  // One of each: words that speak of one and of several.
+  expect(
+    within(dialog).getByText(/^Datasets that hold its labels .* Dataset501_Abdomen, version 2\.$/),
+  ).toBeTruthy();
+  expect(within(dialog).getByText(/^Scores of trainings stay, .* Network\.$/)).toBeTruthy();
   expect(deleted).toEqual([]);
   await userEvent.click(within(dialog).getByRole("button", { name: "Delete the reference" }));
   await waitFor(() => expect(deleted).toEqual(["/api/v1/volumes/CT%201/reference"]));
