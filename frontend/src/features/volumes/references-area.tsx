@@ -102,8 +102,7 @@ export function ReferencesArea({
             <thead>
               <tr>
                 <th scope="col">{t`File`}</th>
-                <th scope="col">{t`Scan`}</th>
-                <th scope="col">{t`State`}</th>
+                <th scope="col">{t`Scan and state`}</th>
                 <th scope="col">{t`Actions`}</th>
               </tr>
             </thead>
@@ -208,7 +207,8 @@ function ReferenceRow({
         {file.name}
         <div className="cm-quiet">{size(file.size)}</div>
       </th>
-      <td>
+      {/* In one cell: beside another one the state is out of sight on a phone. */}
+      <td className="cm-scan-and-state">
         {mayAim && isOpen ? (
           <NativeSelect
             miw="11rem"
@@ -263,9 +263,11 @@ function ReferenceRow({
             onChange={(event) => act({ type: "aim", id, target: { replace: event.currentTarget.checked } })}
           />
         ) : null}
-      </td>
-      <td>
-        <UploadStatus upload={upload} state="ready" />
+        {problem === null ? (
+          <div>
+            <UploadStatus upload={upload} state="ready" />
+          </div>
+        ) : null}
         {isBusy(upload) ? (
           <ProgressBar
             label={t`Upload of ${nameFrom(file.name)}`}

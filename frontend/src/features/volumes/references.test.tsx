@@ -163,6 +163,8 @@ it("shows which file belongs to which scan, asks where it does not know, and sen
   const table = await screen.findByRole("group", { name: "References to be uploaded" });
   const row = (name: string) => within(table).getByRole("row", { name: new RegExp(`^${name}`) });
   expect(row("a.nii.gz").textContent).toContain("a_0000");
+  // A phone shows the first two columns.
+  expect(within(row("a.nii.gz")).getAllByRole("cell")[0]?.textContent).toContain("Chosen");
   expect(row("b.nii.gz").textContent).toContain("Several scans fit: choose one");
   expect(row("c.nii.gz").textContent).toContain("This scan has a reference");
   expect(row("unlike.nii.gz").textContent).toContain("No scan is called so: choose one");

@@ -252,7 +252,7 @@ function VolumeRow({
       <th scope="row" className="cm-break">
         {volume.name}
       </th>
-      <td>
+      <td className={isRefused || volume.notices.length > 0 ? "cm-why" : undefined}>
         <Status tone={tone}>{words}</Status>
         {volume.refusal !== null ? <div>{volume.refusal.text}</div> : null}
         {isRefused ? (
