@@ -35,6 +35,11 @@ _TOO_WIDE = """() => {
         .map((element) => element.outerHTML.slice(0, 120));
 }"""
 
+# A word that nothing breaks, in what does not scroll: it runs over the edge of its box, or is cut there.
+_CUT = """() => [...document.querySelectorAll(".cm-admin-links, .cm-problem")]
+    .filter((element) => element.scrollWidth > element.clientWidth)
+    .map((element) => element.outerHTML.slice(0, 120))"""
+
 _SMALL = """(least) => [...document.querySelectorAll("button, a[href], [role=menuitem], summary")]
     .filter((element) => element.checkVisibility({visibilityProperty: true}) && !element.matches(".cm-skip"))
     .map((element) => [element, element.getBoundingClientRect()])
@@ -56,7 +61,7 @@ _OF_THE_CODE = (
 )
 _WORDS = re.compile(rf"\b({'|'.join(_OF_THE_CODE)})s?\b", re.IGNORECASE)
 
-_DESKTOP, _PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+_DESKTOP, _PHONE = {"width": 1440, "height": 900}, {"width": 360, "height": 780}
 _THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
@@ -85,6 +90,7 @@ class Inspection:
                 self._rules(page, f"{state}, {theme}, {size['width']} px", rules, exclude)
             if size["width"] < 500:
                 self._note(f"{state} is wider than a phone", page.evaluate(_TOO_WIDE))
+                self._note(f"{state} has words that do not fit on a phone", page.evaluate(_CUT))
         if words:
             text = page.locator("body").inner_text()
             self._note(f"{state} shows words of the code", [found[0] for found in _WORDS.finditer(text)])
