@@ -1,18 +1,9 @@
-import { I18nProvider } from "@lingui/react";
 import { MantineProvider } from "@mantine/core";
-import { QueryClientProvider } from "@tanstack/react-query";
-import {
-  createMemoryHistory,
-  createRootRoute,
-  createRoute,
-  createRouter,
-  RouterProvider,
-} from "@tanstack/react-router";
-import { render, screen, waitFor } from "@testing-library/react";
+import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, it, vi } from "vitest";
 import { createQueryClient, projectKey, type Schema } from "@/api/queries";
-import { i18n } from "@/shared/texts/i18n";
+import { openPage } from "@/shared/test-page";
 import { EvaluationsPage } from "./evaluations-page";
 
 const ROW: Schema<"EvaluationRow"> = {
@@ -53,9 +44,6 @@ beforeEach(() => {
     without_reference: 0,
     without_slices: 0,
   };
-  const listeners = { addEventListener() {}, removeEventListener() {} };
-  window.matchMedia ??= (media) => ({ matches: false, media, ...listeners }) as never;
-  if (!("fonts" in document)) Object.defineProperty(document, "fonts", { value: listeners });
   vi.stubGlobal("fetch", async (request: Request) =>
     answer(request.method === "POST" ? { jobs: evaluations.pending } : evaluations),
   );
@@ -63,25 +51,11 @@ beforeEach(() => {
 
 function open() {
   const queryClient = createQueryClient();
-  const root = createRootRoute();
-  const page = createRoute({
-    getParentRoute: () => root,
-    path: "/admin/projects/$projectId/evaluations",
-    component: EvaluationsPage,
+  openPage(EvaluationsPage, "/admin/projects/$projectId/evaluations", {
+    address: "/admin/projects/p1/evaluations",
+    queryClient,
+    within: (page) => <MantineProvider env="test">{page}</MantineProvider>,
   });
-  const router = createRouter({
-    routeTree: root.addChildren([page]),
-    history: createMemoryHistory({ initialEntries: ["/admin/projects/p1/evaluations"] }),
-  });
-  render(
-    <I18nProvider i18n={i18n}>
-      <QueryClientProvider client={queryClient}>
-        <MantineProvider env="test">
-          <RouterProvider router={router as never} />
-        </MantineProvider>
-      </QueryClientProvider>
-    </I18nProvider>,
-  );
   return queryClient;
 }
 

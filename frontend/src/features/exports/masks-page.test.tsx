@@ -1,18 +1,9 @@
-import { I18nProvider } from "@lingui/react";
 import { MantineProvider } from "@mantine/core";
-import { QueryClientProvider } from "@tanstack/react-query";
-import {
-  createMemoryHistory,
-  createRootRoute,
-  createRoute,
-  createRouter,
-  RouterProvider,
-} from "@tanstack/react-router";
-import { act, render, screen, waitFor } from "@testing-library/react";
+import { act, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, it, vi } from "vitest";
 import { createQueryClient, type Schema } from "@/api/queries";
-import { i18n } from "@/shared/texts/i18n";
+import { openPage } from "@/shared/test-page";
 import { MasksPage } from "./masks-page";
 
 const MADE = {
@@ -74,9 +65,6 @@ beforeEach(() => {
   masks = ["CT 1", "CT 2", "CT 3"].map((name) => mask(name, name === "CT 3" ? "Ben" : "Ada"));
   asked = ["CT 4", "CT 5", "CT 6"].map(derived);
   requests = [];
-  const listeners = { addEventListener() {}, removeEventListener() {} };
-  window.matchMedia ??= (media) => ({ matches: false, media, ...listeners }) as never;
-  if (!("fonts" in document)) Object.defineProperty(document, "fonts", { value: listeners });
   window.scrollTo = () => undefined;
   vi.stubGlobal("fetch", async (request: Request) => {
     const { pathname, searchParams } = new URL(request.url);
@@ -87,23 +75,11 @@ beforeEach(() => {
 });
 
 function open() {
-  const root = createRootRoute();
-  const path = "/admin/projects/$projectId/masks";
-  const page = createRoute({ getParentRoute: () => root, path, component: MasksPage });
-  const router = createRouter({
-    routeTree: root.addChildren([page]),
-    history: createMemoryHistory({ initialEntries: ["/admin/projects/p1/masks"] }),
+  return openPage(MasksPage, "/admin/projects/$projectId/masks", {
+    address: "/admin/projects/p1/masks",
+    queryClient: createQueryClient(),
+    within: (page) => <MantineProvider env="test">{page}</MantineProvider>,
   });
-  render(
-    <I18nProvider i18n={i18n}>
-      <QueryClientProvider client={createQueryClient()}>
-        <MantineProvider env="test">
-          <RouterProvider router={router as never} />
-        </MantineProvider>
-      </QueryClientProvider>
-    </I18nProvider>,
-  );
-  return router;
 }
 
 const rows = () => screen.queryAllByRole("rowheader").map((cell) => cell.textContent);
