@@ -48,7 +48,7 @@ from crowdmask.core.windowing import Window, apply_window
 from crowdmask_ml.cache import SliceCache
 from crowdmask_ml.loading import export_files, load_segmenter
 from crowdmask_ml.registry import DEFAULT_MODEL, find_model
-from crowdmask_ml.runtimes.exported import ExportedSegmenter
+from crowdmask_ml.runtimes.exported import FOLDED, ExportedSegmenter
 from crowdmask_ml.segment import segment_volume
 from crowdmask_ml.segmenter import Segmenter
 
@@ -92,7 +92,7 @@ def _in_float32() -> Segmenter:
     encoder, precision = load_encoder(
         export_files(find_model(DEFAULT_MODEL)).encoder, threads=1, may_round=False
     )
-    return replace(usual, encoder=encoder, runtime=f"openvino-cpu/{precision}+folded")
+    return replace(usual, encoder=encoder, runtime=f"openvino-cpu/{precision}+{FOLDED}")
 
 
 # ---- a volume's boxes to masks ----
