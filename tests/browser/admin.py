@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from tests.waiting import PATIENCE_S
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-PATIENTLY = 120_000
-"""Milliseconds for what a worker has to do first: a bound against hanging, not a claim."""
+PATIENTLY = PATIENCE_S * 1000
+"""Milliseconds for what a worker has to do first."""
 
 
 class AdminPages:

@@ -23,6 +23,9 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 
+REACTION_MS = 120_000
+"""For what a page does by itself: a bound against hanging."""
+
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 TABLET: dict[str, Any] = {"viewport": {"width": 820, "height": 1180}, "has_touch": True}
 PHONE: dict[str, Any] = {
@@ -46,7 +49,7 @@ def browser() -> "Iterator[Browser]":
     """The system's Chromium, or the one that Playwright brought."""
     from playwright.sync_api import Error, expect, sync_playwright
 
-    expect.set_options(timeout=30_000)  # as for everything else that a page does; a bound against hanging
+    expect.set_options(timeout=REACTION_MS)
     system = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         try:
@@ -85,7 +88,7 @@ def open_page(browser: "Browser") -> "Iterator[OpenPage]":
                 else None
             ),
         )
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(REACTION_MS)
         return page
 
     def make(

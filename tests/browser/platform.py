@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from pathlib import Path
 import httpx
 
 from crowdmask.client import Client
+from tests.waiting import eventually
 
 _CROWDMASK = str(Path(sys.executable).with_name("crowdmask"))
-_START_S = 120  # a bound against hanging, not a claim
 
 
 @dataclass(frozen=True)
@@ -92,14 +91,15 @@ def _free_port() -> int:
 
 def _found(process: subprocess.Popen[bytes], log: Path, pattern: str) -> str:
     """The first match of what the process says, as soon as its server answers."""
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        match = re.search(pattern, log.read_text(errors="replace"))
-        if match is not None:
-            httpx.get(f"{match[1].partition('/sign-in')[0]}/api/v1/health").raise_for_status()
-            return match[1]
-        time.sleep(0.1)
-    raise AssertionError(f"the platform did not start:\n{log.read_text(errors='replace')[-3000:]}")
+
+    def said() -> str:
+        return log.read_text(errors="replace")
+
+    eventually(lambda: process.poll() is not None or re.search(pattern, said()), "the start of the platform")
+    match = re.search(pattern, said())
+    assert match is not None, f"the platform did not start:\n{said()[-3000:]}"
+    httpx.get(f"{match[1].partition('/sign-in')[0]}/api/v1/health").raise_for_status()
+    return match[1]
 
 
 def _ended(process: subprocess.Popen[bytes]) -> None:

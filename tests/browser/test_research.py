@@ -2,8 +2,6 @@
 the worst scan in 3D, and sends its mask back. Real scans; the boxes are a simulated crowd's, and no accuracy is claimed."""
 
 import re
-import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +18,7 @@ from tests.browser.admin import PATIENTLY, AdminPages
 from tests.browser.inspection import Inspection
 from tests.browser.platform import RunningPlatform
 from tests.conftest import missing
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -78,7 +77,7 @@ def _import(client: Client, project_id: UUID, folder: Path, work: Path) -> dict[
         volume = client.upload_volume(project_id, image, name=f"scan {number}")
         client.upload_reference(volume.id, label, origin="expert")
         volumes[volume.name] = volume.id
-    _wait_until(lambda: all(volume.state == "ready" for volume in client.volumes(project_id)))
+    eventually(lambda: all(volume.state == "ready" for volume in client.volumes(project_id)))
     return dict(list(volumes.items())[:BOXED])
 
 
@@ -107,14 +106,7 @@ def _box_like_a_crowd(invite: str, project_id: UUID, folder: Path, boxed: dict[s
             ada.submit(annotation.id, revision=saved.revision)
             submitted.append(annotation.id)
         assert len(submitted) == BOXED
-        _wait_until(lambda: all(ada.mask(one).state == "done" for one in submitted))
-
-
-def _wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENTLY / 1000
-    while not is_so():
-        assert time.monotonic() < deadline, "it takes too long"
-        time.sleep(0.3)
+        eventually(lambda: all(ada.mask(one).state == "done" for one in submitted))
 
 
 def _build_a_dataset(admin: AdminPages) -> None:

@@ -2,9 +2,7 @@
 
 import io
 import re
-import time
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -25,6 +23,7 @@ from tests.browser.inspection import Inspection
 from tests.browser.platform import RunningPlatform, admin_client
 from tests.browser.steps import join
 from tests.browser.workspace import Workspace
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -87,7 +86,7 @@ def study(platform: RunningPlatform, browser: "Browser", tmp_path_factory: pytes
         project = admin.create_project("Abdomen", labels=["liver"], overlap=2)
         volume = admin.upload_volume(project.id, folder / "scan.nii.gz", name="CT 1")
         admin.upload_reference(volume.id, folder / "reference.nii.gz", origin="expert")
-        _wait_until(lambda: admin.volume(volume.id).state == "ready")
+        eventually(lambda: admin.volume(volume.id).state == "ready")
         admin.create_tasks(project.id, volume_ids=[volume.id], label_indices=[1])
         for name in ("Ada", "Ben", "Rita"):
             invite = admin.create_invite(project.id, role="reviewer" if name == "Rita" else "annotator")
@@ -121,17 +120,10 @@ def _box(client: Client, project_id: UUID, organ: np.ndarray, *, beside: bool) -
     operations: list[Operation] = [AddTrack("a", first, last, keyframes), SetLabelRange(first, last)]
     saved = client.save(annotation, operations, revision=0)
     client.submit(annotation.id, revision=saved.revision)
-    _wait_until(lambda: client.mask(annotation.id).state == "done")
+    eventually(lambda: client.mask(annotation.id).state == "done")
     made = client.mask(annotation.id).segmentation_id
     assert made is not None
     return made
-
-
-def _wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENTLY / 1000
-    while not is_so():
-        assert time.monotonic() < deadline, "it takes too long"
-        time.sleep(0.3)
 
 
 def _bits(page: "Page", path: str) -> np.ndarray:

@@ -1,7 +1,6 @@
 """One person, two devices, one task: whoever comes second decides what becomes of both works."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from tests.browser.organs import LABELS, organs_of
 from tests.browser.platform import RunningPlatform, admin_client
 from tests.browser.steps import join
 from tests.browser.workspace import Box, Workspace
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.browser.conftest import OpenPage
@@ -31,10 +31,7 @@ def invite(
         project = admin.create_project("Two devices", labels=LABELS)
         volume = admin.upload_volume(project.id, organs.ct, name="CT 1")
         admin.create_tasks(project.id, volume_ids=[volume.id], label_indices=[1, 2, 3])
-        deadline = time.monotonic() + PATIENTLY / 1000
-        while admin.volume(volume.id).state != "ready":
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        eventually(lambda: admin.volume(volume.id).state == "ready")
         yield lambda: admin.create_invite(project.id)
 
 

@@ -153,7 +153,7 @@ class Workspace:
                 expect(box).to_have_attribute("data-done", "true")
 
     def mask_is_ready(self) -> None:
-        expect(self.page.get_by_text("The mask is ready")).to_be_visible(timeout=PATIENTLY * 3)
+        expect(self.page.get_by_text("The mask is ready")).to_be_visible(timeout=PATIENTLY)
 
 
 def open_task(page: "Page", title: str) -> Workspace:

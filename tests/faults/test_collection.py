@@ -46,7 +46,8 @@ from tests import factories
 from tests.api.exports.chosen import GRID, Place, whole
 from tests.api.exports.conftest import place
 from tests.api.volumes.ready import add_ready_volume
-from tests.jobs.workers import environment, eventually
+from tests.jobs.workers import environment
+from tests.waiting import eventually
 
 __all__ = ["place"]
 

@@ -22,7 +22,6 @@ from tests.jobs.handlers.behaviour import results
 from tests.jobs.workers import (
     add,
     changed,
-    eventually,
     look_at,
     make_result_table,
     reconcile_once,
@@ -31,6 +30,7 @@ from tests.jobs.workers import (
     runner,
     worker,
 )
+from tests.waiting import eventually
 
 BOTH = [Queue.CPU, Queue.GPU]
 

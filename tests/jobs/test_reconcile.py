@@ -10,7 +10,8 @@ from crowdmask.infra.db import Database, now
 from crowdmask.infra.settings import Settings
 from crowdmask.jobs import ClaimedJob, cancel, claim, reconcile, reconcile_forever
 from crowdmask.models import Job, Queue
-from tests.jobs.workers import add, changed, eventually, look_at, reconcile_once
+from tests.jobs.workers import add, changed, look_at, reconcile_once
+from tests.waiting import eventually
 
 
 class Bell:

@@ -15,13 +15,13 @@ from crowdmask.models import JobKind, Queue
 from tests.jobs.workers import (
     add,
     changed,
-    eventually,
     look_at,
     make_result_table,
     reconcile_once,
     results_of,
     runner,
 )
+from tests.waiting import eventually
 
 BOTH = [Queue.CPU, Queue.GPU]
 

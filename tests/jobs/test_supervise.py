@@ -12,7 +12,7 @@ import pytest
 from crowdmask import supervise
 from crowdmask.core.errors import ErrorCode, Unavailable
 from crowdmask.supervise import Command, Supervisor
-from tests.jobs.workers import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 SLEEP = "import time; time.sleep(600)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(600)"
@@ -134,7 +134,7 @@ def test_its_children_write_to_standard_error_never_to_standard_output(tmp_path:
         f"    while not os.path.exists({str(note)!r}): time.sleep(0.05)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     assert "hello" not in done.stdout
     assert "hello" in done.stderr

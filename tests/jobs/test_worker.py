@@ -19,13 +19,13 @@ from tests.jobs.workers import (
     add,
     changed,
     environment,
-    eventually,
     look_at,
     make_result_table,
     reconciler,
     results_of,
     worker,
 )
+from tests.waiting import eventually
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

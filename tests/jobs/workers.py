@@ -6,8 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -137,12 +136,3 @@ def results_of(database: Database) -> list[tuple[UUID, int]]:
     """(job, attempt) of every effect that was kept."""
     with database.read() as session:
         return [(row.job_id, row.attempt) for row in session.execute(sa.select(results))]
-
-
-def eventually(condition: Callable[[], bool], what: str, *, within_s: float = 60.0) -> None:
-    """Wait for something that other processes do; the limit only keeps a broken test from hanging."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within_s:g} s: {what}")
-        time.sleep(0.05)

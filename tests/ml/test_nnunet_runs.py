@@ -23,6 +23,7 @@ from crowdmask_ml.nnunet.epochs import read_epochs
 from crowdmask_ml.nnunet.runs import SPLITS_NAME, Run
 from tests.conftest import missing
 from tests.fake_nnunet import FakeNnunet
+from tests.waiting import eventually
 
 FULL = Configuration.FULLRES
 SMALL = TrainingSettings((FULL,), (0,), epochs=3, iterations=4, device=Device.CPU, small=True)
@@ -207,10 +208,7 @@ def test_nnunet_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     finally:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    deadline = time.monotonic() + 30
-    while any(_runs(child) for child in children):
-        assert time.monotonic() < deadline, "nnU-Net outlived its parent"
-        time.sleep(0.05)
+    eventually(lambda: not any(_runs(child) for child in children), "the end of nnU-Net after its parent's")
 
 
 @pytest.mark.usefixtures("_nnunet")

@@ -26,6 +26,7 @@ from crowdmask.supervise import Supervisor
 from crowdmask_worker.preview import LONGEST_QUEUE
 from tests import factories
 from tests.api.server import AppServer, problem
+from tests.waiting import PATIENCE_S
 
 pytestmark = [
     pytest.mark.slow,
@@ -36,7 +37,6 @@ SHAPE = (6, 48, 64)
 Z = 2
 BOXES = ((10.0, 14.0, 31.0, 35.0), (40.0, 14.0, 56.0, 35.0))
 MANY = 1000  # boxes that take seconds
-_LONGEST_S = 120  # a bound against hanging, not a claim
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Place:
 
     def ask_until_answered(self) -> dict[str, Any]:
         """The service starts and loads its model meanwhile, and the page asks again as it is told."""
-        end = time.monotonic() + _LONGEST_S
+        end = time.monotonic() + PATIENCE_S
         while (answer := self.ask()).status_code == 503 and time.monotonic() < end:
             time.sleep(float(answer.headers["retry-after"]) / 4)
         assert answer.status_code == 200, answer.text

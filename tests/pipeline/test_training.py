@@ -48,14 +48,14 @@ from crowdmask.volumes.intake import receive, receive_reference
 from crowdmask_worker.runner import Runner
 from tests import factories
 from tests.conftest import missing
-from tests.jobs.workers import eventually, reconciler, worker
+from tests.jobs.workers import reconciler, worker
+from tests.waiting import eventually
 
 LABELS = ("anterior", "posterior")
 TRAINING_SCANS, TEST_SCANS = 3, 2
 SETTINGS = TrainingSettings(
     (Configuration.FLAT,), (0,), epochs=4, iterations=100, device=Device.CPU, mirroring=False, small=True
 )
-PATIENTLY_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,6 @@ def test_both_sides_of_a_comparison_are_trained_through_a_kill_and_compared_on_t
         eventually(
             lambda: any(fold.rglob("checkpoint_latest.pth")) or place.state(crowd) is TrainingState.DONE,
             "a checkpoint of the first training",
-            within_s=PATIENTLY_S,
         )
         trainer.kill()
         assert place.state(crowd) is TrainingState.RUNNING, "it was killed too late to show anything"
@@ -201,7 +200,6 @@ def test_both_sides_of_a_comparison_are_trained_through_a_kill_and_compared_on_t
             eventually(
                 lambda training_id=training_id: place.state(training_id) is TrainingState.DONE,
                 "the training to be done",
-                within_s=PATIENTLY_S,
             )
 
     for training_id in (crowd, reference):

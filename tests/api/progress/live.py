@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +12,7 @@ import httpx
 import uvicorn
 
 from tests.api.server import AppServer, Person
-
-PATIENCE_S = 60.0
+from tests.waiting import PATIENCE_S, eventually
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def serving(app: AppServer) -> Iterator[LiveServer]:
     thread = threading.Thread(target=server.run, name="uvicorn")
     thread.start()
     try:
-        until(lambda: server.started or not thread.is_alive())
+        eventually(lambda: server.started or not thread.is_alive())
         assert server.started
         port = server.servers[0].sockets[0].getsockname()[1]
         yield LiveServer(app, f"http://127.0.0.1:{port}")
@@ -69,7 +67,7 @@ class Listening:
         headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
         self._thread = threading.Thread(target=self._read, args=(address, headers), daemon=True)
         self._thread.start()
-        until(lambda: self.status is not None)
+        eventually(lambda: self.status is not None)
 
     def of(self, key: str, value: object) -> list[dict[str, Any]]:
         return [data for _, _, data in list(self.events) if data.get(key) == value]
@@ -98,11 +96,3 @@ class Listening:
             pass  # cut
         finally:
             self.ended.set()
-
-
-def until(holds: Any) -> None:
-    """Wait until it holds."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)

@@ -10,9 +10,10 @@ from crowdmask.infra.db import Database
 from crowdmask.models import Account, Job, Membership
 from crowdmask.progress import changes
 from tests import factories, studies
-from tests.api.progress.live import Listening, LiveServer, serving, until
+from tests.api.progress.live import Listening, LiveServer, serving
 from tests.api.server import AppServer
 from tests.studies import Study
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -37,15 +38,15 @@ def test_a_save_is_heard_by_the_admin_and_by_its_annotator_but_not_by_another_on
     work = studies.begin(database, study, ada)
     studies.save(database, work, studies.piece("a", 1), revision=0)
     for person in (study.admin, ada):
-        until(lambda person=person: heard[person].of("revision", 1))
+        eventually(lambda person=person: heard[person].of("revision", 1))
         (event,) = heard[person].of("revision", 1)
         assert event["account_id"] == str(ada.account_id)
         assert event["annotation_id"] == str(work.annotation_id)
         assert (event["label_index"], event["state"], event["annotation_state"]) == (1, "reserved", "open")
     own = studies.begin(database, study, bob)
-    until(lambda: heard[bob].events)
+    eventually(lambda: heard[bob].events)
     assert {data["account_id"] for _, _, data in heard[bob].events} == {str(bob.account_id)}
-    until(lambda: heard[study.admin].of("annotation_id", str(own.annotation_id)))
+    eventually(lambda: heard[study.admin].of("annotation_id", str(own.annotation_id)))
 
 
 def test_a_job_is_told_to_the_admin_and_to_the_person_it_is_for(live: LiveServer, database: Database) -> None:
@@ -58,7 +59,7 @@ def test_a_job_is_told_to_the_admin_and_to_the_person_it_is_for(live: LiveServer
         theirs = factories.add_job(session)
         theirs.project_id, theirs.account_id = study.project_id, bob.account_id
     for person in (study.admin, ada):
-        until(lambda person=person: heard[person].of("id", str(job.id)))
+        eventually(lambda person=person: heard[person].of("id", str(job.id)))
         (event,) = heard[person].of("id", str(job.id))
         assert event == {
             "id": str(job.id),
@@ -68,11 +69,11 @@ def test_a_job_is_told_to_the_admin_and_to_the_person_it_is_for(live: LiveServer
             "error_code": None,
             "annotation_id": "x",
         }
-    until(lambda: heard[bob].of("id", str(theirs.id)))
+    eventually(lambda: heard[bob].of("id", str(theirs.id)))
     assert not heard[bob].of("id", str(job.id))
     with database.write() as session:
         session.execute(sa.update(Job).where(Job.id == job.id).values(state=JobState.DONE))
-    until(lambda: heard[ada].of("state", "done"))
+    eventually(lambda: heard[ada].of("state", "done"))
 
 
 def test_who_comes_back_with_the_last_event_id_is_told_what_was_missed(
@@ -82,13 +83,13 @@ def test_who_comes_back_with_the_last_event_id_is_told_what_was_missed(
     (ada,) = study.annotators
     first = _listen(live, study, ada)
     work = studies.begin(database, study, ada)
-    until(lambda: first.of("annotation_id", str(work.annotation_id)))
+    eventually(lambda: first.of("annotation_id", str(work.annotation_id)))
     last_event_id = first.events[-1][1]
     first.close()
     for revision in range(3):
         studies.save(database, work, studies.piece(f"t{revision}", revision), revision=revision)
     second = _listen(live, study, ada, last_event_id=last_event_id)
-    until(lambda: second.of("revision", 3))
+    eventually(lambda: second.of("revision", 3))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_a_last_event_id_that_is_not_ours_is_as_good_as_none(
     (ada,) = study.annotators
     heard = _listen(live, study, ada, last_event_id=last_event_id)
     studies.begin(database, study, ada)
-    until(lambda: heard.events)
+    eventually(lambda: heard.events)
 
 
 def test_nobody_outside_hears_of_a_project(live: LiveServer, database: Database) -> None:
@@ -122,7 +123,7 @@ def test_the_stream_of_a_removed_member_ends(
     (ada,) = study.annotators
     heard = _listen(live, study, ada)
     work = studies.begin(database, study, ada)
-    until(lambda: heard.of("annotation_id", str(work.annotation_id)))
+    eventually(lambda: heard.of("annotation_id", str(work.annotation_id)))
     with database.write() as session:
         session.execute(sa.delete(Membership).where(Membership.account_id == ada.account_id))
     studies.save(database, work, studies.piece("a", 1), revision=0)
@@ -147,9 +148,9 @@ def test_a_client_that_goes_away_is_forgotten(live: LiveServer, database: Databa
     (ada,) = study.annotators
     heard = _listen(live, study, ada)
     subscribers = live.app.state.events._subscribers
-    until(lambda: len(subscribers) == 1)
+    eventually(lambda: len(subscribers) == 1)
     heard.close()
-    until(lambda: not subscribers)
+    eventually(lambda: not subscribers)
 
 
 def test_a_hundred_streams_hold_no_thread_and_no_connection(live: LiveServer, database: Database) -> None:
@@ -160,7 +161,7 @@ def test_a_hundred_streams_hold_no_thread_and_no_connection(live: LiveServer, da
         assert client.get("/api/v1/health").status_code == 200
     work = studies.begin(database, study, ada)
     for one in heard:
-        until(lambda one=one: one.of("annotation_id", str(work.annotation_id)))
+        eventually(lambda one=one: one.of("annotation_id", str(work.annotation_id)))
     assert live.app.database.engine.pool.checkedout() <= 2  # type: ignore[attr-defined]
 
 
