@@ -2,6 +2,8 @@
 
 import json
 import math
+import multiprocessing
+import os
 import shutil
 import signal
 import subprocess
@@ -9,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from importlib.util import find_spec
+from multiprocessing.context import SpawnContext
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,7 @@ from crowdmask.core import nifti, nnunet
 from crowdmask.core.errors import Conflict, Corrupt, ErrorCode, InvalidInput, Unavailable
 from crowdmask.core.training import Configuration, Device, TrainingSettings
 from crowdmask_ml.nnunet import runs
-from crowdmask_ml.nnunet.command import TRAINER, log_tail, run_command
+from crowdmask_ml.nnunet.command import TRAINER, log_tail, one_process_is_a_thread, run_command
 from crowdmask_ml.nnunet.epochs import read_epochs
 from crowdmask_ml.nnunet.runs import SPLITS_NAME, Run
 from tests.conftest import missing
@@ -195,6 +198,17 @@ from pathlib import Path
 from crowdmask_ml.nnunet.command import run_command
 run_command(["nnUNetv2_train", "1", "2d", "0"], environment={}, log=Path(sys.argv[1]), look=lambda: None)
 """
+
+
+@pytest.mark.parametrize(("processes", "is_here"), [(1, True), (2, False)])
+def test_a_pool_of_one_process_is_a_thread_of_ours(
+    monkeypatch: pytest.MonkeyPatch, processes: int, is_here: bool
+) -> None:
+    monkeypatch.setattr(SpawnContext, "Pool", SpawnContext.Pool)  # put back afterwards
+    one_process_is_a_thread()
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        (worked_in,) = pool.starmap(os.getpid, [()])
+    assert (worked_in == os.getpid()) is is_here
 
 
 @pytest.mark.usefixtures("_nnunet")

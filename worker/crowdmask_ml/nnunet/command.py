@@ -14,7 +14,10 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
+from multiprocessing.context import SpawnContext
+from multiprocessing.pool import Pool, ThreadPool
 from pathlib import Path
+from typing import Any
 
 from crowdmask.core.errors import Corrupt, ErrorCode
 
@@ -124,6 +127,21 @@ def _end_with_parent(reading: int) -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
+def one_process_is_a_thread() -> None:
+    """Have what nnU-Net gives to a pool of one process done by a thread of this one.
+
+    A new process loads torch and nnU-Net again, which takes longer than all that it does for a small dataset.
+    """
+    pool_of_processes = SpawnContext.Pool
+
+    def pool(context: SpawnContext, processes: int | None = None, *arguments: Any, **further: Any) -> Pool:
+        if processes == 1:
+            return ThreadPool(1, *arguments, **further)
+        return pool_of_processes(context, processes, *arguments, **further)
+
+    SpawnContext.Pool = pool  # type: ignore[assignment]  # this process does nothing else
+
+
 def main() -> None:
     name, *arguments = sys.argv[1:]
     lifeline = os.environ.pop(_LIFELINE, None)  # not for the processes that nnU-Net starts
@@ -134,6 +152,7 @@ def main() -> None:
 
     register()
     keep_threads()
+    one_process_is_a_thread()
     (command,) = entry_points(group="console_scripts", name=name)
     sys.argv = [name, *with_device(arguments)]
     command.load()()

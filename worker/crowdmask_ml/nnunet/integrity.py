@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 from crowdmask.core.errors import ErrorCode, InvalidInput
+from crowdmask_ml.nnunet.command import one_process_is_a_thread
 
 _REFUSED = 3
 _LONGEST_TEXT = 300
 
 
 def verify_integrity(folder: Path) -> bool:
-    """Check a folder ``DatasetXXX_Name`` in a process of its own: nnU-Net prints, loads torch and starts processes.
+    """Check a folder ``DatasetXXX_Name`` in a process of its own: nnU-Net prints and loads torch.
 
     Returns:
         Whether nnU-Net is installed and has found the dataset good; False when it is not installed.
@@ -47,6 +48,7 @@ def main() -> None:
     """The child: what nnU-Net raises becomes its last line, and an exit code that no accident has."""
     from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
 
+    one_process_is_a_thread()
     try:
         verify_dataset_integrity(sys.argv[1], num_processes=1)
     except (AssertionError, RuntimeError, OSError) as error:
