@@ -52,14 +52,14 @@ client: $(VENV)/.ready-run frontend/node_modules/.ready ## describe the API anew
 	$(NPM) run api 1>&2
 
 # Cheap and telling first: the first failing step ends the run. A model gets one thread: processes that each want all cores
-# take longer than one after the other. What takes long goes file by file, three at a time on two cores, since each waits
-# now and then, for a lease or a page; in the order given, the longest first, so that all end together.
+# take longer than one after the other. More processes than cores, since each waits now and then, for a server, a lease or a
+# page. What takes long goes file by file, in the order given, the longest first, so that all end together.
 test: $(VENV)/.ready-dev ## lint, then every test; ends with "tests: N s"
 	SECONDS=0
 	export OMP_NUM_THREADS=1
 	$(MAKE) --jobs=2 --output-sync lint test-pages
-	$(BIN)/pytest -q -n 2 tests/architecture tests/core tests/infra tests/api
-	$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(LONGEST) \
+	$(BIN)/pytest -q -n 3 tests/architecture tests/core tests/infra tests/api
+	$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(LONGEST) \
 	    tests/browser tests/pipeline tests/ml tests/jobs tests/faults
 	echo "tests: $$SECONDS s"
 

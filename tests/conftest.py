@@ -54,6 +54,12 @@ def sample_data() -> Path:
 
 
 @pytest.fixture
+def without_nnunet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Datasets are written as by a worker that has no nnU-Net: its check, which loads torch each time, is left out."""
+    monkeypatch.setattr("crowdmask_worker.handlers.export.verify_integrity", lambda _folder: False)
+
+
+@pytest.fixture
 def hang_up_is_heard() -> Iterator[None]:
     """For tests that send a hang-up to a child: under nohup it would be ignored, by the child as well."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -29,6 +29,8 @@ from tests import factories
 from tests.api.progress.live import serving
 from tests.api.server import AppServer, problem
 
+pytestmark = pytest.mark.usefixtures("without_nnunet")
+
 GRID = Grid(shape=(3, 10, 12), affine=np.array([[-2.0, 0, 0, 9], [0, -2, 0, 8], [0, 0, 3, 7], [0, 0, 0, 1]]))
 
 
@@ -342,10 +344,10 @@ def test_a_zip_holds_a_file_of_more_than_four_gigabytes_and_files_behind_it(tmp_
     made = tmp_path / "made.zip"
     with made.open("wb") as target:
         for piece in archive.pieces(0, archive.size):  # zeros stay holes
-            if piece.strip(b"\0"):
-                target.write(piece)
-            else:
+            if piece == bytes(len(piece)):
                 target.seek(len(piece), io.SEEK_CUR)
+            else:
+                target.write(piece)
     assert made.stat().st_size == archive.size
     with zipfile.ZipFile(made) as opened:
         assert opened.getinfo("Dataset001_Huge/image").file_size == 2**32 + 5
