@@ -115,6 +115,9 @@ def _first_steps(inspection: Inspection, admin: AdminPages, scan: Path) -> None:
     inspection.look(page, "scans with a refused file")
     admin.upload(scan, name="CT 1")
     inspection.look(page, "scans")
+    page.get_by_role("link", name="CT 1").click()
+    expect(page.get_by_test_id("volume-3d")).to_have_attribute("data-ready", "true", timeout=PATIENTLY)
+    inspection.look(page, "one scan")
 
     admin.go("settings")
     page.get_by_label(re.compile("Text to accept")).fill(CONSENT)

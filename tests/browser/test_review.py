@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SHAPE = (12, 48, 64)  # (nz, ny, nx), canonical: x rises to the patient's left, y to the back, z to the head
 MARKER = (44, 38, 9)  # x, y, z of the middle of a bright block: left, back, head
+PEOPLE = {"Ada": "annotator", "Ben": "annotator", "Rita": "reviewer", "Max": "admin"}
 BAD = 7
 COMMENT = "The box of this slice lies beside the liver."
 NO_WEBGL2 = """
@@ -88,8 +89,8 @@ def study(platform: RunningPlatform, browser: "Browser", tmp_path_factory: pytes
         admin.upload_reference(volume.id, folder / "reference.nii.gz", origin="expert")
         eventually(lambda: admin.volume(volume.id).state == "ready")
         admin.create_tasks(project.id, volume_ids=[volume.id], label_indices=[1])
-        for name in ("Ada", "Ben", "Rita"):
-            invite = admin.create_invite(project.id, role="reviewer" if name == "Rita" else "annotator")
+        for name, role in PEOPLE.items():
+            invite = admin.create_invite(project.id, role=role)
             context = browser.new_context()
             page = join(context.new_page(), invite, name)
             made = page.request.post(
@@ -99,7 +100,7 @@ def study(platform: RunningPlatform, browser: "Browser", tmp_path_factory: pytes
             ).json()
             signed_in[name] = context.storage_state()
             context.close()
-            if name != "Rita":
+            if role == "annotator":
                 with Client(platform.url, made["token"]) as client:
                     masks[name] = _box(client, project.id, organ, beside=name == "Ada")
     return Study(platform.url, project.id, volume.id, masks, signed_in)
@@ -270,6 +271,39 @@ def test_without_webgl_2_the_planes_are_drawn_all_the_same(study: Study, open_pa
     expect(viewer).to_have_attribute("data-voxel", f"{MARKER[0] - 1},{MARKER[1]},{MARKER[2] - 1}")
 
 
+def test_a_scan_is_looked_at_by_itself_and_with_its_reference(study: Study, open_page: "OpenPage") -> None:
+    page = open_page(device={**DESKTOP, "storage_state": study.signed_in["Max"]})
+    page.add_init_script(NO_WEBGL2)
+    page.goto(f"{study.url}/admin/projects/{study.project_id}/scans")
+    page.get_by_role("link", name="CT 1").click()
+    expect(page.get_by_role("heading", name="CT 1")).to_be_visible()
+    viewer = page.get_by_test_id("volume-planes")
+    expect(viewer).to_be_visible(timeout=PATIENTLY)
+    _is_what_the_api_says(page, study, viewer)
+    page.get_by_role("slider", name="Slice").fill("1")
+    expect(viewer).to_have_attribute("data-voxel", re.compile(",0$"))
+    page.get_by_label("Reference", exact=True).select_option("liver")
+    expect(viewer).not_to_have_attribute("data-voxel", re.compile(",0$"))
+    reference = _bits(page, f"{study.url}/api/v1/volumes/{study.volume_id}/reference/1/bits")
+    x, y, z = _voxel(viewer)
+    assert reference[z, y, x], "the crosshair is in the organ"
+    assert reference[z, y - 4, x - 4]
+    axial = viewer.locator('[data-plane="axial"]')
+    red, green, _, _ = axial.locator("canvas").evaluate(_colour_at(x - 4, y - 4))
+    assert green > red + 20, "the organ is green"
+    page.get_by_role("link", name="All scans").click()
+    expect(page.get_by_role("heading", name="Scans")).to_be_visible()
+
+
+def _colour_at(x: int, y: int) -> str:
+    """A function of an axial canvas: red, green, blue and opacity in a voxel of it."""
+    return f"""(canvas) => {{
+        const at = (n, size, of) => Math.floor((n + 0.25) / size * of);
+        const place = [at({x}, {SHAPE[2]}, canvas.width), at({y}, {SHAPE[1]}, canvas.height)];
+        return [...canvas.getContext("2d").getImageData(...place, 1, 1).data];
+    }}"""
+
+
 def _shows_where_the_model_is_undecided(page: "Page", study: Study, axial: "Locator") -> None:
     """The most undecided voxel of the slice that is shown is nearly white, and was not before."""
     address = f"{study.url}/api/v1/segmentations/{study.masks['Ada']}/uncertainty"
@@ -278,11 +312,7 @@ def _shows_where_the_model_is_undecided(page: "Page", study: Study, axial: "Loca
     _, _, z = _voxel(page.get_by_test_id("volume-planes"))
     y, x = np.unravel_index(int(doubt[z].argmax()), SHAPE[1:])
     page.get_by_label(re.compile("Opacity")).fill("100")
-    colour = f"""(canvas) => {{
-        const at = (n, size, of) => Math.floor((n + 0.25) / size * of);
-        const place = [at({x}, {SHAPE[2]}, canvas.width), at({y}, {SHAPE[1]}, canvas.height)];
-        return [...canvas.getContext("2d").getImageData(...place, 1, 1).data];
-    }}"""
+    colour = _colour_at(int(x), int(y))
     canvas = axial.locator("canvas")
     before = canvas.evaluate(colour)
     page.get_by_label("Where the model is undecided").check()

@@ -85,6 +85,14 @@ export function volumesQuery(projectId: string) {
   });
 }
 
+export function volumeQuery(projectId: string, volumeId: string) {
+  return queryOptions({
+    queryKey: projectKey(projectId, "volume", volumeId),
+    queryFn: ({ signal }) =>
+      unwrap(api.GET("/api/v1/volumes/{volume_id}", { params: { path: { volume_id: volumeId } }, signal })),
+  });
+}
+
 /** What each person of a project has done. */
 export function peopleQuery(projectId: string) {
   return queryOptions({

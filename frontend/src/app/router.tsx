@@ -100,6 +100,12 @@ const volumesRoute = createRoute({
   component: lazyRouteComponent(() => import("./routes/admin/volumes"), "VolumesRoute"),
 });
 
+const scanRoute = createRoute({
+  getParentRoute: () => projectRoute,
+  path: "/scans/$volumeId",
+  component: lazyRouteComponent(() => import("./routes/admin/scan"), "ScanRoute"),
+});
+
 const handOutRoute = createRoute({
   getParentRoute: () => projectRoute,
   path: "/tasks",
@@ -203,6 +209,7 @@ const routeTree = rootRoute.addChildren([
     projectRoute.addChildren([
       projectIndexRoute,
       volumesRoute,
+      scanRoute,
       handOutRoute,
       membersRoute,
       labelsRoute,

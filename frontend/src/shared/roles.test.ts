@@ -25,7 +25,9 @@ describe("pages by role", () => {
     expect(pageOfPath("/admin/projects/p1", "p1")).toBe("progress");
     expect(pageOfPath("/admin/projects/p1/", "p1")).toBe("progress");
     expect(pageOfPath("/admin/projects/p1/people", "p1")).toBe("people");
+    expect(pageOfPath("/admin/projects/p1/scans/v1", "p1")).toBe("scans");
     expect(pageOfPath("/admin/projects/p1/nothing", "p1")).toBeNull();
+    expect(pageOfPath("/admin/projects/p12", "p1")).toBeNull();
     expect(pageOfPath("/tasks", "p1")).toBeNull();
   });
 });

@@ -48,10 +48,10 @@ export function mayChange(role: ProjectRole | undefined): boolean {
   return role === "admin";
 }
 
-/** The page of a project that an address shows; null where there is none. */
+/** The page of a project that an address shows, or shows a part of; null where there is none. */
 export function pageOfPath(path: string, projectId: string): ProjectPage | null {
   const base = `/admin/projects/${projectId}`;
-  if (!path.startsWith(base)) return null;
-  const name = path.slice(base.length).replaceAll("/", "") || "progress";
+  if (path !== base && !path.startsWith(`${base}/`)) return null;
+  const name = path.slice(base.length).split("/")[1] || "progress";
   return PAGES.admin.find((page) => page === name) ?? null;
 }

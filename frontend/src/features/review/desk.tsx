@@ -1,15 +1,11 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { NativeSelect } from "@mantine/core";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import type { Schema } from "@/api/queries";
-import { size, sliceNumber } from "@/shared/texts/format";
-import { Button, LinkButton } from "@/shared/ui/button";
-import { Loading } from "@/shared/ui/loading";
+import { LinkButton } from "@/shared/ui/button";
 import { ProblemNote } from "@/shared/ui/problem-note";
-import { ProgressBar } from "@/shared/ui/progress-bar";
 import { type Layer, middleOn } from "./layers";
-import { indexOf, inside, type Voxel } from "./planes";
-import { gridOf } from "./scan";
+import { LookAt, useLook } from "./look";
 import { diceBySlice, estimates as estimatesOf, slicesWith, worstFirst } from "./scores";
 import type { ReviewSearch } from "./search";
 import { type Shown, ShownFields } from "./shown";
@@ -17,13 +13,8 @@ import { SlicePanel } from "./slice-panel";
 import { REFERENCE, type Source } from "./sources";
 import { useBits, useUncertainty } from "./use-bytes";
 import { useLayers } from "./use-layers";
-import { useScan, useSlice } from "./use-scan";
 import { Verdict } from "./verdict";
-import { canShow3d, isFrugal, type ViewProps } from "./view";
-import { SlicePicture, VolumePlanes } from "./volume-planes";
 import { WindowFields } from "./window-fields";
-
-const Volume3d = lazy(() => import("./volume-3d"));
 
 const NONE = "";
 
@@ -42,8 +33,9 @@ export function Desk({
   search: ReviewSearch;
 }) {
   const { t } = useLingui();
-  const grid = gridOf(volume);
-  const [nz, ny, nx] = grid?.shape ?? [1, 1, 1];
+  const look = useLook(volume, search.slice);
+  const { at, setAt, shape } = look;
+  const [nz] = shape;
 
   const [firstId, setFirstId] = useState(search.mask);
   const [secondId, setSecondId] = useState<string | null>(null);
@@ -57,26 +49,17 @@ export function Desk({
   const firstBits = useBits(first);
   const secondBits = useBits(second);
 
-  const [isSmall] = useState(isFrugal);
-  const [wantsScan, setWantsScan] = useState(!isSmall);
-  const { scan, share, error } = useScan(volume, wantsScan);
   const [shown, setShown] = useState<Shown>({
     first: true,
     second: true,
     estimates: false,
     doubt: false,
     beside: false,
-    in3d: !isSmall,
+    in3d: !look.isSmall,
   });
   const [opacity, setOpacity] = useState(0.5);
   const own = volume.window ?? { low: 0, high: 1 };
   const [window, setWindow] = useState(own);
-  const [at, setAt] = useState<Voxel>(() => inside([nx / 2, ny / 2, search.slice ?? nz / 2], [nz, ny, nx]));
-  const slice = useSlice(volume, at[2], scan === null && !error);
-  const can3d = useMemo(() => canShow3d([nz, ny, nx]), [nz, ny, nx]);
-  const [failed3d, setFailed3d] = useState(false);
-  const is3d = can3d && !failed3d && shown.in3d;
-  const onFail = useCallback(() => setFailed3d(true), []);
 
   const predicted = first?.made?.predicted_iou;
   const estimates = useMemo(() => (predicted ? estimatesOf(predicted, nz) : null), [predicted, nz]);
@@ -88,7 +71,7 @@ export function Desk({
   /** To a slice, and there to the organ. */
   function jump(z: number): void {
     const masks = [firstBits.data, secondBits.data].filter((bits) => bits != null);
-    const [x, y] = middleOn(masks, [nz, ny, nx], z) ?? at;
+    const [x, y] = middleOn(masks, shape, z) ?? at;
     setAt([x, y, z]);
   }
   const begun = useRef(false);
@@ -104,8 +87,7 @@ export function Desk({
 
   const doubt = useUncertainty(first, shown.doubt);
   const layers = useLayers({
-    part:
-      scan === null ? { from: slice.data?.z ?? at[2], shape: [1, ny, nx] } : { from: 0, shape: [nz, ny, nx] },
+    part: look.part,
     first: { name: first?.name ?? "", bits: shown.first ? (firstBits.data ?? null) : null },
     estimates: shown.estimates ? estimates : null,
     doubt: shown.doubt ? (doubt.data ?? null) : null,
@@ -113,7 +95,7 @@ export function Desk({
   });
   const together = useMemo(() => [...layers.second, ...layers.first], [layers]);
 
-  if (grid === null || first === undefined) {
+  if (!look.isReady || first === undefined) {
     return <p className="cm-note">{t`This scan is not ready. Try again in a minute.`}</p>;
   }
   const firstName = first.name;
@@ -126,15 +108,6 @@ export function Desk({
         ]
       : [[second === undefined ? firstName : t`${firstName} and ${secondName}`, together]];
   const z = at[2];
-  const place = `${at[0]}, ${at[1]}`;
-  const number = sliceNumber(z);
-  const read = scan ?? (slice.data?.z === z ? slice.data.scan : null);
-  const stored = read?.stored[indexOf(scan === null ? [at[0], at[1], 0] : at, read.shape)];
-  const value =
-    read === null || stored === undefined
-      ? ""
-      : Number((stored * read.values.scale + read.values.offset).toFixed(3));
-  const bytes = size(volume.pack?.bytes ?? 0);
 
   return (
     <div className="cm-stack">
@@ -163,56 +136,8 @@ export function Desk({
           </LinkButton>
         </div>
       </div>
-      <ProblemNote error={error ?? slice.error ?? firstBits.error ?? secondBits.error ?? doubt.error} />
-      {scan === null && wantsScan && !error ? (
-        <div className="cm-review-wait">
-          <p>
-            <Trans>Loading the whole scan ({bytes})</Trans>
-          </p>
-          <ProgressBar label={t`Loading the scan`} value={Math.round(share * 100)} max={100} />
-        </div>
-      ) : null}
-      <div className="cm-review-views" data-beside={views.length > 1}>
-        {views.map(([title, ofView], index) => {
-          const view = { label: `${name}, ${title}`, layers: ofView, opacity, window, at, onMove: setAt };
-          return (
-            <figure key={index} className="cm-review-view">
-              <figcaption>{title}</figcaption>
-              {scan !== null ? (
-                <WholeView {...view} scan={scan} in3d={is3d} onFail={onFail} />
-              ) : slice.data ? (
-                <SlicePicture
-                  {...view}
-                  scan={slice.data.scan}
-                  z={slice.data.z}
-                  onStep={(by) => setAt(inside([at[0], at[1], z + by], [nz, ny, nx]))}
-                />
-              ) : (
-                <div className="cm-review-planes cm-review-blank" />
-              )}
-            </figure>
-          );
-        })}
-      </div>
-      {wantsScan ? null : (
-        <p>
-          <Button onClick={() => setWantsScan(true)}>
-            <Trans>Load the whole scan ({bytes}) for the other planes</Trans>
-          </Button>
-        </p>
-      )}
-      {can3d && !failed3d ? null : (
-        <p className="cm-note">
-          <Trans>
-            This browser cannot show this scan in 3D (it needs WebGL 2), so here are the three planes.
-          </Trans>
-        </p>
-      )}
-      <p className="cm-quiet" data-testid="crosshair">
-        <Trans>
-          At the crosshair: column and row {place}, slice {number}, value {value}.
-        </Trans>
-      </p>
+      <ProblemNote error={look.error ?? firstBits.error ?? secondBits.error ?? doubt.error} />
+      <LookAt look={look} name={name} views={views} opacity={opacity} window={window} in3d={shown.in3d} />
       <SlicePanel
         slices={nz}
         z={z}
@@ -227,7 +152,7 @@ export function Desk({
         first={first}
         second={second}
         shown={shown}
-        can3d={can3d && !failed3d && scan !== null}
+        can3d={look.can3d && look.scan !== null}
         onChange={setShown}
       >
         <div className="cm-review-slider">
@@ -246,14 +171,5 @@ export function Desk({
         <WindowFields own={own} isCt={volume.modality === "ct"} window={window} onChange={setWindow} />
       </ShownFields>
     </div>
-  );
-}
-
-function WholeView({ in3d, onFail, ...view }: ViewProps & { in3d: boolean; onFail: () => void }) {
-  if (!in3d) return <VolumePlanes {...view} />;
-  return (
-    <Suspense fallback={<Loading />}>
-      <Volume3d {...view} onFail={onFail} />
-    </Suspense>
   );
 }

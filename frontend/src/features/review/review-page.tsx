@@ -3,14 +3,13 @@ import "./review.css";
 import { NativeSelect } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { api, unwrap } from "@/api/client";
 import {
   maskSubjectsQuery,
   organMasksQuery,
   predictionsQuery,
   volumePredictionsQuery,
 } from "@/api/mask-queries";
-import { projectKey } from "@/api/queries";
+import { volumeQuery } from "@/api/queries";
 import { EmptyState } from "@/shared/ui/empty-state";
 import { LoadMore } from "@/shared/ui/load-more";
 import { Loading } from "@/shared/ui/loading";
@@ -49,17 +48,7 @@ export function ReviewPage() {
     ...volumePredictionsQuery(projectId, subject?.volume ?? ""),
     enabled: subject !== null,
   });
-  const volume = useQuery({
-    queryKey: projectKey(projectId, "volume", subject?.volume),
-    queryFn: ({ signal }) =>
-      unwrap(
-        api.GET("/api/v1/volumes/{volume_id}", {
-          params: { path: { volume_id: subject?.volume ?? "" } },
-          signal,
-        }),
-      ),
-    enabled: subject !== null,
-  });
+  const volume = useQuery({ ...volumeQuery(projectId, subject?.volume ?? ""), enabled: subject !== null });
   return (
     <>
       <PageHead title={t`Review in 3D`}>

@@ -1,9 +1,9 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { useId } from "react";
 import { score as digits, sliceNumber } from "@/shared/texts/format";
 import { Button } from "@/shared/ui/button";
 import { mean, type SliceScores, worstFirst } from "./scores";
 import { SliceChart } from "./slice-chart";
+import { SliceSlider } from "./slice-slider";
 
 const SHOWN = 5;
 
@@ -29,30 +29,14 @@ export function SlicePanel({
   estimates: SliceScores | null;
 }) {
   const { t } = useLingui();
-  const slider = useId();
   const scores = dice ?? estimates;
   const worst = scores === null ? [] : worstFirst(scores);
-  const number = sliceNumber(z);
   const average = scores === null ? null : mean(scores);
   const what = dice === null ? t`The model's own estimate` : t`Dice with ${against}`;
   return (
     <section className="cm-review-slices cm-stack" aria-label={t`Slices`}>
       <div className="cm-row" data-align="end">
-        <div className="cm-review-slider">
-          <label htmlFor={slider}>
-            <Trans>
-              Slice {number} of {slices}
-            </Trans>
-          </label>
-          <input
-            id={slider}
-            type="range"
-            min={1}
-            max={slices}
-            value={number}
-            onChange={(event) => onGo(event.currentTarget.valueAsNumber - 1)}
-          />
-        </div>
+        <SliceSlider slices={slices} z={z} onGo={onGo} />
         <Button
           variant="primary"
           disabled={worst.length === 0}

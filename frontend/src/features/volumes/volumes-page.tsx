@@ -250,7 +250,16 @@ function VolumeRow({
         />
       </td>
       <th scope="row" className="cm-break">
-        {volume.name}
+        {volume.state === "ready" ? (
+          <Link
+            to="/admin/projects/$projectId/scans/$volumeId"
+            params={{ projectId: volume.project_id, volumeId: volume.id }}
+          >
+            {volume.name}
+          </Link>
+        ) : (
+          volume.name
+        )}
       </th>
       <td className={isRefused || volume.notices.length > 0 ? "cm-why" : undefined}>
         <Status tone={tone}>{words}</Status>

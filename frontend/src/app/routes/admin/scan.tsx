@@ -1,0 +1,1 @@
+export { ScanPage as ScanRoute } from "@/features/review/scan-page";
