@@ -88,6 +88,7 @@ export default defineConfig({
   },
   test: {
     restoreMocks: true,
+    maxWorkers: "100%",
     projects: [
       {
         extends: true,
@@ -101,9 +102,18 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: "words",
+          environment: "node",
+          include: ["src/{app,features,shared}/**/*.test.ts"],
+          setupFiles: ["src/shared/texts/i18n.ts"],
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: "screens",
           environment: "jsdom",
-          include: ["src/{app,features,shared}/**/*.test.{ts,tsx}"],
+          include: ["src/{app,features,shared}/**/*.test.tsx"],
           setupFiles: ["src/shared/test-setup.ts"],
         },
       },

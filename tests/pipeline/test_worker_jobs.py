@@ -41,6 +41,12 @@ from crowdmask.volumes.intake import receive
 from crowdmask_worker.runner import Runner
 from tests import factories
 
+# The demo, the embedded platform and the browser's tests do the same on SQLite.
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.parametrize("database_url", ["postgresql"], indirect=True),
+]
+
 SHAPE = (6, 48, 64)
 GRID = Grid(shape=SHAPE, affine=np.array([[-3.0, 0, 0, 9], [0, -3, 0, 8], [0, 0, 5, 7], [0, 0, 0, 1]]))
 DISC = (24, 20, 9)  # row, column, radius in voxels of a bright disc on the slices 1 to 4

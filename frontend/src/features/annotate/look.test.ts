@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { beforeEach, expect, test } from "vitest";
 import { toScreen } from "@/canvas/viewport";
 import { Look } from "./look";
