@@ -89,6 +89,9 @@ export default defineConfig({
   test: {
     restoreMocks: true,
     maxWorkers: "100%",
+    // Bounds against hanging, no claims: a slow and busy computer stays far below.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     projects: [
       {
         extends: true,
