@@ -1,4 +1,4 @@
-/** For tests: one page at its address, in what every page has around it. */
+/** For tests: pages at their addresses, in what every page has around it. */
 import { I18nProvider } from "@lingui/react";
 import { type QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import {
@@ -12,24 +12,23 @@ import { render } from "@testing-library/react";
 import type { ComponentType, ReactNode } from "react";
 import { i18n } from "@/shared/texts/i18n";
 
-/** Renders `component`, whose route is `path`, at `address`, `within` what its own part of the application adds. jsdom lacks
+/** Opens `address` among `pages` (a component for each path), `within` what their part of the application adds. jsdom lacks
  *  what Mantine asks of a browser. */
 export function openPage(
-  component: ComponentType,
-  path: string,
-  {
-    address,
-    queryClient,
-    within,
-  }: { address: string; queryClient: QueryClient; within: (page: ReactNode) => ReactNode },
+  pages: Readonly<Record<string, ComponentType>>,
+  address: string,
+  queryClient: QueryClient,
+  within: (page: ReactNode) => ReactNode = (page) => page,
 ) {
   const listeners = { addEventListener() {}, removeEventListener() {} };
   window.matchMedia ??= (media) => ({ matches: false, media, ...listeners }) as never;
   if (!("fonts" in document)) Object.defineProperty(document, "fonts", { value: listeners });
   const root = createRootRoute();
-  const page = createRoute({ getParentRoute: () => root, path, component: component as never });
+  const routes = Object.entries(pages).map(([path, component]) =>
+    createRoute({ getParentRoute: () => root, path, component: component as never }),
+  );
   const router = createRouter({
-    routeTree: root.addChildren([page]),
+    routeTree: root.addChildren(routes),
     history: createMemoryHistory({ initialEntries: [address] }),
   });
   render(

@@ -1,17 +1,8 @@
-import { I18nProvider } from "@lingui/react";
-import { QueryClientProvider } from "@tanstack/react-query";
-import {
-  createMemoryHistory,
-  createRootRoute,
-  createRoute,
-  createRouter,
-  RouterProvider,
-} from "@tanstack/react-router";
-import { render, screen, waitFor, within } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, it, vi } from "vitest";
 import { createQueryClient } from "@/api/queries";
-import { i18n } from "@/shared/texts/i18n";
+import { openPage } from "@/shared/test-page";
 import { ToastProvider } from "@/shared/ui/toast";
 import { AccountPage } from "./account-page";
 
@@ -65,22 +56,11 @@ beforeEach(() => {
     }
     return answer(me);
   });
-  const root = createRootRoute();
-  const router = createRouter({
-    routeTree: root.addChildren([
-      createRoute({ getParentRoute: () => root, path: "/account", component: AccountPage }),
-      createRoute({ getParentRoute: () => root, path: "/sign-in", component: () => <h1>Sign in</h1> }),
-    ]),
-    history: createMemoryHistory({ initialEntries: ["/account"] }),
-  });
-  render(
-    <I18nProvider i18n={i18n}>
-      <QueryClientProvider client={createQueryClient()}>
-        <ToastProvider>
-          <RouterProvider router={router as never} />
-        </ToastProvider>
-      </QueryClientProvider>
-    </I18nProvider>,
+  openPage(
+    { "/account": AccountPage, "/sign-in": () => <h1>Sign in</h1> },
+    "/account",
+    createQueryClient(),
+    (page) => <ToastProvider>{page}</ToastProvider>,
   );
 });
 

@@ -51,11 +51,12 @@ beforeEach(() => {
 
 function open() {
   const queryClient = createQueryClient();
-  openPage(EvaluationsPage, "/admin/projects/$projectId/evaluations", {
-    address: "/admin/projects/p1/evaluations",
+  openPage(
+    { "/admin/projects/$projectId/evaluations": EvaluationsPage },
+    "/admin/projects/p1/evaluations",
     queryClient,
-    within: (page) => <MantineProvider env="test">{page}</MantineProvider>,
-  });
+    (page) => <MantineProvider env="test">{page}</MantineProvider>,
+  );
   return queryClient;
 }
 

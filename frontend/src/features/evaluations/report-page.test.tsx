@@ -75,11 +75,12 @@ function answer(body: unknown): Response {
 }
 
 function open(address: string) {
-  return openPage(ReportPage, "/admin/projects/$projectId/report", {
+  return openPage(
+    { "/admin/projects/$projectId/report": ReportPage },
     address,
-    queryClient: createQueryClient(),
-    within: (page) => <MantineProvider env="test">{page}</MantineProvider>,
-  });
+    createQueryClient(),
+    (page) => <MantineProvider env="test">{page}</MantineProvider>,
+  );
 }
 
 beforeEach(() => {

@@ -1,18 +1,9 @@
-import { I18nProvider } from "@lingui/react";
 import { MantineProvider } from "@mantine/core";
-import { QueryClientProvider } from "@tanstack/react-query";
-import {
-  createMemoryHistory,
-  createRootRoute,
-  createRoute,
-  createRouter,
-  RouterProvider,
-} from "@tanstack/react-router";
-import { render, screen, waitFor } from "@testing-library/react";
+import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, it, vi } from "vitest";
 import { createQueryClient, type Schema } from "@/api/queries";
-import { i18n } from "@/shared/texts/i18n";
+import { openPage } from "@/shared/test-page";
 import { ToastProvider } from "@/shared/ui/toast";
 import { ExportsPage } from "./exports-page";
 
@@ -77,9 +68,6 @@ beforeEach(() => {
   asked = [];
   created = [];
   datasets = [];
-  const listeners = { addEventListener() {}, removeEventListener() {} };
-  window.matchMedia ??= (media) => ({ matches: false, media, ...listeners }) as never;
-  if (!("fonts" in document)) Object.defineProperty(document, "fonts", { value: listeners });
   window.scrollTo = () => undefined;
   vi.stubGlobal("fetch", async (request: Request) => {
     const { pathname } = new URL(request.url);
@@ -103,23 +91,15 @@ beforeEach(() => {
 });
 
 function open(): void {
-  const root = createRootRoute();
-  const path = "/admin/projects/$projectId/datasets";
-  const page = createRoute({ getParentRoute: () => root, path, component: ExportsPage });
-  const router = createRouter({
-    routeTree: root.addChildren([page]),
-    history: createMemoryHistory({ initialEntries: ["/admin/projects/p1/datasets"] }),
-  });
-  render(
-    <I18nProvider i18n={i18n}>
-      <QueryClientProvider client={createQueryClient()}>
-        <MantineProvider env="test">
-          <ToastProvider>
-            <RouterProvider router={router as never} />
-          </ToastProvider>
-        </MantineProvider>
-      </QueryClientProvider>
-    </I18nProvider>,
+  openPage(
+    { "/admin/projects/$projectId/datasets": ExportsPage },
+    "/admin/projects/p1/datasets",
+    createQueryClient(),
+    (page) => (
+      <MantineProvider env="test">
+        <ToastProvider>{page}</ToastProvider>
+      </MantineProvider>
+    ),
   );
 }
 

@@ -75,11 +75,12 @@ beforeEach(() => {
 });
 
 function open() {
-  return openPage(MasksPage, "/admin/projects/$projectId/masks", {
-    address: "/admin/projects/p1/masks",
-    queryClient: createQueryClient(),
-    within: (page) => <MantineProvider env="test">{page}</MantineProvider>,
-  });
+  return openPage(
+    { "/admin/projects/$projectId/masks": MasksPage },
+    "/admin/projects/p1/masks",
+    createQueryClient(),
+    (page) => <MantineProvider env="test">{page}</MantineProvider>,
+  );
 }
 
 const rows = () => screen.queryAllByRole("rowheader").map((cell) => cell.textContent);

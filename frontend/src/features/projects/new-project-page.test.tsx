@@ -1,18 +1,9 @@
-import { I18nProvider } from "@lingui/react";
 import { MantineProvider } from "@mantine/core";
-import { QueryClientProvider } from "@tanstack/react-query";
-import {
-  createMemoryHistory,
-  createRootRoute,
-  createRoute,
-  createRouter,
-  RouterProvider,
-} from "@tanstack/react-router";
-import { render, screen, within } from "@testing-library/react";
+import { screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, it, vi } from "vitest";
 import { createQueryClient } from "@/api/queries";
-import { i18n } from "@/shared/texts/i18n";
+import { openPage } from "@/shared/test-page";
 import { NewProjectPage } from "./new-project-page";
 
 const ME = { id: "a", name: "Ana", username: null, has_password: true, is_operator: true, memberships: [] };
@@ -22,34 +13,12 @@ function answer(body: unknown, status = 200): Response {
   return new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json" } });
 }
 
-/** What jsdom lacks of a browser and Mantine asks for. */
-function completeDom(): void {
-  const listeners = { addEventListener() {}, removeEventListener() {} };
-  window.matchMedia ??= (media) => ({ matches: false, media, ...listeners }) as never;
-  if (!("fonts" in document)) Object.defineProperty(document, "fonts", { value: listeners });
-}
-
 function open(): void {
-  completeDom();
-  const root = createRootRoute();
-  const page = createRoute({ getParentRoute: () => root, path: "/", component: NewProjectPage });
-  const scans = createRoute({
-    getParentRoute: () => root,
-    path: "/admin/projects/$projectId/scans",
-    component: () => <h1>Scans</h1>,
-  });
-  const router = createRouter({
-    routeTree: root.addChildren([page, scans]),
-    history: createMemoryHistory({ initialEntries: ["/"] }),
-  });
-  render(
-    <I18nProvider i18n={i18n}>
-      <QueryClientProvider client={createQueryClient()}>
-        <MantineProvider env="test">
-          <RouterProvider router={router as never} />
-        </MantineProvider>
-      </QueryClientProvider>
-    </I18nProvider>,
+  openPage(
+    { "/": NewProjectPage, "/admin/projects/$projectId/scans": () => <h1>Scans</h1> },
+    "/",
+    createQueryClient(),
+    (page) => <MantineProvider env="test">{page}</MantineProvider>,
   );
 }
 

@@ -1,18 +1,9 @@
-import { I18nProvider } from "@lingui/react";
 import { MantineProvider } from "@mantine/core";
-import { QueryClientProvider } from "@tanstack/react-query";
-import {
-  createMemoryHistory,
-  createRootRoute,
-  createRoute,
-  createRouter,
-  RouterProvider,
-} from "@tanstack/react-router";
-import { cleanup, render, screen, waitFor } from "@testing-library/react";
+import { cleanup, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, it, vi } from "vitest";
 import { createQueryClient, type Schema } from "@/api/queries";
-import { i18n } from "@/shared/texts/i18n";
+import { openPage } from "@/shared/test-page";
 import { ReviewPage } from "./review-page";
 import type { Source } from "./sources";
 
@@ -84,9 +75,6 @@ function answer(pathname: string, query: URLSearchParams): unknown {
 
 beforeEach(() => {
   requests = [];
-  const listeners = { addEventListener() {}, removeEventListener() {} };
-  window.matchMedia ??= (media) => ({ matches: false, media, ...listeners }) as never;
-  if (!("fonts" in document)) Object.defineProperty(document, "fonts", { value: listeners });
   window.scrollTo = () => undefined;
   vi.stubGlobal("fetch", async (request: Request) => {
     const { pathname, searchParams } = new URL(request.url);
@@ -102,21 +90,11 @@ beforeEach(() => {
 });
 
 function open(search: string): void {
-  const root = createRootRoute();
-  const path = "/admin/projects/$projectId/review";
-  const page = createRoute({ getParentRoute: () => root, path, component: ReviewPage });
-  const router = createRouter({
-    routeTree: root.addChildren([page]),
-    history: createMemoryHistory({ initialEntries: [`/admin/projects/p1/review${search}`] }),
-  });
-  render(
-    <I18nProvider i18n={i18n}>
-      <QueryClientProvider client={createQueryClient()}>
-        <MantineProvider env="test">
-          <RouterProvider router={router as never} />
-        </MantineProvider>
-      </QueryClientProvider>
-    </I18nProvider>,
+  openPage(
+    { "/admin/projects/$projectId/review": ReviewPage },
+    `/admin/projects/p1/review${search}`,
+    createQueryClient(),
+    (page) => <MantineProvider env="test">{page}</MantineProvider>,
   );
 }
 

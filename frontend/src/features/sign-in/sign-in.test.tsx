@@ -1,17 +1,8 @@
-import { I18nProvider } from "@lingui/react";
-import { QueryClientProvider } from "@tanstack/react-query";
-import {
-  createMemoryHistory,
-  createRootRoute,
-  createRoute,
-  createRouter,
-  RouterProvider,
-} from "@tanstack/react-router";
-import { render, screen, waitFor } from "@testing-library/react";
+import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, it, vi } from "vitest";
 import { createQueryClient } from "@/api/queries";
-import { i18n } from "@/shared/texts/i18n";
+import { openPage } from "@/shared/test-page";
 import { type Joined, JoinPage } from "./join-page";
 import { SignInPage } from "./sign-in-page";
 
@@ -58,25 +49,16 @@ const joined = vi.fn<(joined: Joined) => void>();
 
 function open(path: "/sign-in" | "/join", hash = "", next?: string): void {
   window.history.replaceState(null, "", `${path}${hash}`);
-  const root = createRootRoute();
-  const page = (at: string, component: () => React.JSX.Element) =>
-    createRoute({ getParentRoute: () => root, path: at, component });
-  const router = createRouter({
-    routeTree: root.addChildren([
-      page("/sign-in", () => <SignInPage next={next} />),
-      page("/join", () => <JoinPage onJoined={joined} />),
-      page("/tasks", () => <h1>Your tasks</h1>),
-      page("/admin", () => <h1>Projects</h1>),
-      page("/work/$assignmentId", () => <h1>Work</h1>),
-    ]),
-    history: createMemoryHistory({ initialEntries: [path] }),
-  });
-  render(
-    <I18nProvider i18n={i18n}>
-      <QueryClientProvider client={createQueryClient()}>
-        <RouterProvider router={router as never} />
-      </QueryClientProvider>
-    </I18nProvider>,
+  openPage(
+    {
+      "/sign-in": () => <SignInPage next={next} />,
+      "/join": () => <JoinPage onJoined={joined} />,
+      "/tasks": () => <h1>Your tasks</h1>,
+      "/admin": () => <h1>Projects</h1>,
+      "/work/$assignmentId": () => <h1>Work</h1>,
+    },
+    path,
+    createQueryClient(),
   );
 }
 

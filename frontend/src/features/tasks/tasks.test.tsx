@@ -1,19 +1,11 @@
-import { I18nProvider } from "@lingui/react";
-import { onlineManager, QueryClientProvider } from "@tanstack/react-query";
-import {
-  createMemoryHistory,
-  createRootRoute,
-  createRoute,
-  createRouter,
-  RouterProvider,
-} from "@tanstack/react-router";
-import { render, screen, waitFor, within } from "@testing-library/react";
+import { onlineManager } from "@tanstack/react-query";
+import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, it, vi } from "vitest";
 import { createQueryClient, type Schema } from "@/api/queries";
 import { Queue } from "@/offline/queue";
 import { openStore } from "@/offline/store";
-import { i18n } from "@/shared/texts/i18n";
+import { openPage } from "@/shared/test-page";
 import { ToastProvider } from "@/shared/ui/toast";
 import { grouped, withinSentence } from "./groups";
 import { TasksPage } from "./tasks-page";
@@ -110,26 +102,11 @@ beforeEach(() => {
 });
 
 function open(): void {
-  const root = createRootRoute();
-  const router = createRouter({
-    routeTree: root.addChildren([
-      createRoute({ getParentRoute: () => root, path: "/tasks", component: TasksPage }),
-      createRoute({
-        getParentRoute: () => root,
-        path: "/work/$assignmentId",
-        component: () => <h1>Work</h1>,
-      }),
-    ]),
-    history: createMemoryHistory({ initialEntries: ["/tasks"] }),
-  });
-  render(
-    <I18nProvider i18n={i18n}>
-      <QueryClientProvider client={createQueryClient()}>
-        <ToastProvider>
-          <RouterProvider router={router as never} />
-        </ToastProvider>
-      </QueryClientProvider>
-    </I18nProvider>,
+  openPage(
+    { "/tasks": TasksPage, "/work/$assignmentId": () => <h1>Work</h1> },
+    "/tasks",
+    createQueryClient(),
+    (page) => <ToastProvider>{page}</ToastProvider>,
   );
 }
 

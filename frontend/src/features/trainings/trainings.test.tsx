@@ -1,17 +1,10 @@
 import { I18nProvider } from "@lingui/react";
 import { MantineProvider } from "@mantine/core";
-import { QueryClientProvider } from "@tanstack/react-query";
-import {
-  createMemoryHistory,
-  createRootRoute,
-  createRoute,
-  createRouter,
-  RouterProvider,
-} from "@tanstack/react-router";
 import { render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { createQueryClient, type Schema } from "@/api/queries";
+import { openPage } from "@/shared/test-page";
 import { i18n } from "@/shared/texts/i18n";
 import { Curve, pathOf } from "./curve";
 import { PAPER, settingsOf, TRY } from "./start-form";
@@ -112,27 +105,11 @@ function answer(body: unknown, status = 200): Response {
 }
 
 function open(address: string): void {
-  const listeners = { addEventListener() {}, removeEventListener() {} };
-  window.matchMedia ??= (media) => ({ matches: false, media, ...listeners }) as never;
-  if (!("fonts" in document)) Object.defineProperty(document, "fonts", { value: listeners });
-  const root = createRootRoute();
-  const page = createRoute({
-    getParentRoute: () => root,
-    path: "/admin/projects/$projectId/trainings",
-    component: TrainingsPage,
-  });
-  const router = createRouter({
-    routeTree: root.addChildren([page]),
-    history: createMemoryHistory({ initialEntries: [address] }),
-  });
-  render(
-    <I18nProvider i18n={i18n}>
-      <QueryClientProvider client={createQueryClient()}>
-        <MantineProvider env="test">
-          <RouterProvider router={router as never} />
-        </MantineProvider>
-      </QueryClientProvider>
-    </I18nProvider>,
+  openPage(
+    { "/admin/projects/$projectId/trainings": TrainingsPage },
+    address,
+    createQueryClient(),
+    (page) => <MantineProvider env="test">{page}</MantineProvider>,
   );
 }
 

@@ -1,19 +1,10 @@
-import { I18nProvider } from "@lingui/react";
 import { MantineProvider } from "@mantine/core";
-import { QueryClientProvider } from "@tanstack/react-query";
-import {
-  createMemoryHistory,
-  createRootRoute,
-  createRoute,
-  createRouter,
-  RouterProvider,
-} from "@tanstack/react-router";
-import { render, screen, waitFor, within } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, it, vi } from "vitest";
 import { createQueryClient, type Schema } from "@/api/queries";
 import { sendFile } from "@/api/upload";
-import { i18n } from "@/shared/texts/i18n";
+import { openPage } from "@/shared/test-page";
 import { VolumesPage } from "./volumes-page";
 
 vi.mock("@/api/upload", () => ({ sendFile: vi.fn() }));
@@ -58,9 +49,6 @@ beforeEach(() => {
   project += 1; // the queue outlives a page, by project
   volumes = [];
   deleted = [];
-  const listeners = { addEventListener() {}, removeEventListener() {} };
-  window.matchMedia ??= (media) => ({ matches: false, media, ...listeners }) as never;
-  if (!("fonts" in document)) Object.defineProperty(document, "fonts", { value: listeners });
   window.scrollTo = () => undefined;
   vi.mocked(sendFile)
     .mockReset()
@@ -79,25 +67,11 @@ beforeEach(() => {
 });
 
 async function open(): Promise<void> {
-  const root = createRootRoute();
-  const page = createRoute({
-    getParentRoute: () => root,
-    path: "/admin/projects/$projectId/scans",
-    component: VolumesPage,
-  });
-  const router = createRouter({
-    routeTree: root.addChildren([page]),
-    history: createMemoryHistory({ initialEntries: [`/admin/projects/p${project}/scans`] }),
-  });
-  render(
-    <I18nProvider i18n={i18n}>
-      <MantineProvider env="test">
-        <QueryClientProvider client={createQueryClient()}>
-          {/* biome-ignore lint/suspicious/noExplicitAny: another router than the one of the application. */}
-          <RouterProvider router={router as any} />
-        </QueryClientProvider>
-      </MantineProvider>
-    </I18nProvider>,
+  openPage(
+    { "/admin/projects/$projectId/scans": VolumesPage },
+    `/admin/projects/p${project}/scans`,
+    createQueryClient(),
+    (page) => <MantineProvider env="test">{page}</MantineProvider>,
   );
   await screen.findByRole("group", { name: "Scans of the project" });
 }
