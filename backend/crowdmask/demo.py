@@ -31,15 +31,14 @@ from crowdmask.core.slicepack import SlicePack
 from crowdmask.core.tracks import AnnotationDocument, SliceState, slice_states
 from crowdmask.core.volume import Grid, check_same_grid
 from crowdmask.core.windowing import Window
-from crowdmask.embedded import (
-    Platform,
+from crowdmask.data_folder import (
     VolumeFiles,
     progress_bar,
-    sign_in_link,
     wait_for_jobs,
     wait_until_ready,
     wait_until_written,
 )
+from crowdmask.embedded import Platform, sign_in_link
 from crowdmask.exports.selection import Selection
 from crowdmask.models import Export, Project, ReferenceMask, ReferenceOrigin, Role, TokenScope, Volume
 from crowdmask.projects import service as projects

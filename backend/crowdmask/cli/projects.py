@@ -41,7 +41,8 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Import a volume, and the reference that came with it, into a project, with a task for each label."""
-    from crowdmask.embedded import import_into_project, running
+    from crowdmask.data_folder import import_into_project
+    from crowdmask.embedded import running
 
     files = volume_files(
         volume, reference, reference_origin, name=name, assume_affine=assume_affine, volume_index=volume_index
@@ -84,7 +85,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Freeze what is finished as an nnU-Net v2 dataset with a manifest."""
-    from crowdmask.embedded import copy_dataset, export_project, running
+    from crowdmask.data_folder import copy_dataset, export_project
+    from crowdmask.embedded import running
     from crowdmask.exports.selection import MANIFEST_NAME
     from crowdmask.infra.object_store import upload_folder
 
