@@ -31,15 +31,15 @@ from crowdmask.core.slicepack import SlicePack
 from crowdmask.core.tracks import AnnotationDocument, SliceState, slice_states
 from crowdmask.core.volume import Grid, check_same_grid
 from crowdmask.core.windowing import Window
-from crowdmask.data_folder import (
+from crowdmask.embedded import Platform, sign_in_link
+from crowdmask.exports.selection import Selection
+from crowdmask.local_projects import (
     VolumeFiles,
     progress_bar,
     wait_for_jobs,
     wait_until_ready,
     wait_until_written,
 )
-from crowdmask.embedded import Platform, sign_in_link
-from crowdmask.exports.selection import Selection
 from crowdmask.models import Export, Project, ReferenceMask, ReferenceOrigin, Role, TokenScope, Volume
 from crowdmask.projects import service as projects
 from crowdmask.segmentations.queries import VisibleMask, masks_of_project

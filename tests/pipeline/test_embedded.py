@@ -12,10 +12,10 @@ from rich.console import Console
 
 from crowdmask.core.errors import Conflict, ErrorCode, InvalidInput, Unavailable
 from crowdmask.core.nnunet import check_dataset
-from crowdmask.data_folder import copy_dataset, import_into_project, progress_bar
 from crowdmask.demo import LABEL_NAMES, phantom_files
 from crowdmask.embedded import prepared, running
 from crowdmask.infra.settings import Settings
+from crowdmask.local_projects import copy_dataset, import_into_project, progress_bar
 from crowdmask.models import Project, Volume
 from crowdmask.serve import listen
 from tests import factories

@@ -12,8 +12,8 @@ from crowdmask.core.errors import ErrorCode, InvalidInput
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from crowdmask.data_folder import VolumeFiles
     from crowdmask.infra.settings import Settings
+    from crowdmask.local_projects import VolumeFiles
 
 program = Program("crowdmask")
 
@@ -68,7 +68,7 @@ def volume_files(
     assume_affine: bool = False,
     volume_index: int | None = None,
 ) -> "VolumeFiles":
-    from crowdmask.data_folder import VolumeFiles
+    from crowdmask.local_projects import VolumeFiles
     from crowdmask.models import ReferenceOrigin
 
     if reference_origin not in list(ReferenceOrigin):

@@ -41,8 +41,8 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Import a volume, and the reference that came with it, into a project, with a task for each label."""
-    from crowdmask.data_folder import import_into_project
     from crowdmask.embedded import running
+    from crowdmask.local_projects import import_into_project
 
     files = volume_files(
         volume, reference, reference_origin, name=name, assume_affine=assume_affine, volume_index=volume_index
@@ -85,10 +85,10 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Freeze what is finished as an nnU-Net v2 dataset with a manifest."""
-    from crowdmask.data_folder import copy_dataset, export_project
     from crowdmask.embedded import running
     from crowdmask.exports.selection import MANIFEST_NAME
     from crowdmask.infra.object_store import upload_folder
+    from crowdmask.local_projects import copy_dataset, export_project
 
     chosen = DatasetChoice() if choice is None else read_choice(choice)
     with running(checked_settings(data)) as platform:

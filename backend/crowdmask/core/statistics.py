@@ -204,7 +204,8 @@ def _positive_ranks(differences: Values, axis: int) -> Values:
     from scipy import stats
 
     ranks: Values = stats.rankdata(np.abs(differences), axis=axis)
-    return np.sum(ranks * (differences > 0), axis=axis)  # type: ignore[no-any-return]
+    above: Values = np.sum(ranks * (differences > 0), axis=axis)
+    return above
 
 
 def shapiro(values: Values) -> float:

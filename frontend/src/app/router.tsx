@@ -100,10 +100,10 @@ const volumesRoute = createRoute({
   component: lazyRouteComponent(() => import("./routes/admin/volumes"), "VolumesRoute"),
 });
 
-const scanRoute = createRoute({
+const volumeRoute = createRoute({
   getParentRoute: () => projectRoute,
   path: "/scans/$volumeId",
-  component: lazyRouteComponent(() => import("./routes/admin/scan"), "ScanRoute"),
+  component: lazyRouteComponent(() => import("./routes/admin/volume"), "VolumeRoute"),
 });
 
 const handOutRoute = createRoute({
@@ -209,7 +209,7 @@ const routeTree = rootRoute.addChildren([
     projectRoute.addChildren([
       projectIndexRoute,
       volumesRoute,
-      scanRoute,
+      volumeRoute,
       handOutRoute,
       membersRoute,
       labelsRoute,

@@ -1,4 +1,4 @@
-"""What the commands on a data folder share: files go in, jobs are waited for, a dataset comes out."""
+"""Projects of the embedded platform, as the commands use them: files go in, jobs are waited for, a dataset comes out."""
 
 import shutil
 import tempfile

@@ -19,7 +19,7 @@ import { useLayers } from "./use-layers";
 import { WindowFields } from "./window-fields";
 
 /** One scan by itself: is it the right one, the right way round, and does its reference lie where the organ is? */
-export function ScanPage() {
+export function VolumePage() {
   const { t } = useLingui();
   const { projectId = "", volumeId = "" } = useParams({ strict: false });
   const project = useQuery(projectQuery(projectId));
@@ -37,7 +37,12 @@ export function ScanPage() {
       {volume.isPending || project.isPending ? <Loading /> : null}
       {volume.data && project.data ? (
         volume.data.state === "ready" ? (
-          <ReadyScan key={volumeId} projectId={projectId} volume={volume.data} labels={project.data.labels} />
+          <ReadyVolume
+            key={volumeId}
+            projectId={projectId}
+            volume={volume.data}
+            labels={project.data.labels}
+          />
         ) : (
           <EmptyState title={t`Nothing to see yet`}>
             <p>
@@ -50,7 +55,7 @@ export function ScanPage() {
   );
 }
 
-function ReadyScan({
+function ReadyVolume({
   projectId,
   volume,
   labels,

@@ -1,1 +1,0 @@
-export { ScanPage as ScanRoute } from "@/features/review/scan-page";

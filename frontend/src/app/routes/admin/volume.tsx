@@ -1,0 +1,1 @@
+export { VolumePage as VolumeRoute } from "@/features/review/volume-page";
