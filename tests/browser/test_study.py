@@ -71,7 +71,7 @@ def test_people_box_a_scan_by_mouse_touch_and_keys_and_the_admin_sees_it_become_
     plots = admin.page.get_by_role("img", name=re.compile("Box plot"))
     expect(plots.first).to_be_visible()
     plots.first.scroll_into_view_if_needed()
-    admin.page.wait_for_function("() => document.querySelector('.cm-plot img').naturalWidth > 0")
+    admin.page.wait_for_function("() => document.querySelector('img.cm-plot').naturalWidth > 0")
     with admin.page.expect_download() as report:
         admin.page.get_by_role("link", name="Download the report").click()
     assert "Lowest Dice of the volume" in report.value.path().read_text(encoding="utf-8")

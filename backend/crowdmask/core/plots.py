@@ -1,5 +1,7 @@
 """Plots as SVG: one code for the page, where they are images, and for reports, where they stand in the file.
 
+They are as narrow as a phone, so that their letters can be read there: names stand above what they name, not beside it.
+
 Colours are Okabe and Ito's; series also differ in the shape of their points and in dashes. All text is escaped: names come
 from people.
 """
@@ -13,13 +15,13 @@ import numpy as np
 
 from crowdmask.core.statistics import Values, bland_altman
 
-_WIDTH = 720
-_LEFT, _RIGHT = 170, 90
-_ROW, _GAP, _HEAD, _FOOT = 26, 16, 40, 46
-_PANEL = 230
+_WIDTH = 460
+_LEFT, _RIGHT = 14, 90
+_ROW, _GAP, _HEAD, _FOOT, _LINE = 26, 8, 40, 46, 18
+_PANEL, _PANEL_LEFT, _PANEL_RIGHT = 246, 62, 120
 _COLOURS = ("#0072b2", "#d55e00")
 _DASHES = ("", ' stroke-dasharray="5 3"')
-_LONGEST_NAME = 24
+_LONGEST_LINE = 60  # characters
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,14 +51,16 @@ def box_plot(title: str, groups: Sequence[BoxGroup], series: Sequence[str]) -> s
     values = _defined(np.concatenate([one for group in groups for one in group.series] or [np.empty(0)]))
     low, high = _domain(values)
     scale = _Scale(low, high, _LEFT, _WIDTH - _RIGHT)
-    parts, y = [_legend(series)] if len(series) > 1 else [], float(_HEAD + (22 if len(series) > 1 else 0))
+    parts, y = [_legend(series)] if len(series) > 1 else [], float(_HEAD)
+    if len(series) > 1:
+        y += _LINE * len(series)
     top = y
     for group in groups:
-        height = _ROW * len(group.series)
-        parts.append(_text(_LEFT - 10, y + height / 2 + 4, group.name, anchor="end"))
+        parts.append(_text(_LEFT, y + 12, group.name, weight="600"))
+        y += _LINE
         for at, found in enumerate(group.series):
             parts.append(_box(scale, y + _ROW * (at + 0.5), found, at))
-        y += height + _GAP
+        y += _ROW * len(group.series) + _GAP
     if not values.size:
         parts.append(_text(_LEFT, y + 10, "No value is defined."))
         y += _ROW
@@ -124,32 +128,32 @@ def _panel(panel: Panel, top: float, unit: str) -> list[str]:
     parts = [_text(_LEFT, top + 12, f"{panel.name} (n = {found.n})", weight="600")]
     if found.n == 0:
         return [*parts, _text(_LEFT, top + 40, "No value is defined.")]
+    parts.append(_text(_LEFT, top + 28, f"difference, {unit}"))
     lines = [
         ("mean", found.mean, ""),
         ("+1.96 sd", found.high, _DASHES[1]),
         ("−1.96 sd", found.low, _DASHES[1]),
     ]
     lines = [one for one in lines if not math.isnan(one[1])]
-    x = _Scale(*_range([*means.tolist()]), _LEFT, _WIDTH - _RIGHT - 30)
-    y = _Scale(*_range([0.0, *differences.tolist(), *(one[1] for one in lines)]), top + _PANEL - 60, top + 24)
+    x = _Scale(*_range([*means.tolist()]), _PANEL_LEFT, _WIDTH - _PANEL_RIGHT)
+    y = _Scale(*_range([0.0, *differences.tolist(), *(one[1] for one in lines)]), top + _PANEL - 60, top + 40)
     parts += [_text(x(tick), y.start + 18, _number(tick), anchor="middle") for tick in _ticks(x.low, x.high)]
     for tick in _ticks(y.low, y.high):
-        parts.append(_text(_LEFT - 10, y(tick) + 4, _number(tick), anchor="end"))
+        parts.append(_text(_PANEL_LEFT - 10, y(tick) + 4, _number(tick), anchor="end"))
         parts.append(
-            f'<line x1="{_LEFT - 5}" x2="{_LEFT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="#7a8794"/>'
+            f'<line x1="{_PANEL_LEFT - 5}" x2="{_PANEL_LEFT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="#7a8794"/>'
         )
     parts.append(
-        f'<path d="M{_LEFT} {y.end:.1f}V{y.start:.1f}H{x.end:.1f}" fill="none" stroke="#7a8794"/>'
-        f'<line x1="{_LEFT}" x2="{x.end:.1f}" y1="{y(0):.1f}" y2="{y(0):.1f}" stroke="#d3d9df"/>'
+        f'<path d="M{_PANEL_LEFT} {y.end:.1f}V{y.start:.1f}H{x.end:.1f}" fill="none" stroke="#7a8794"/>'
+        f'<line x1="{_PANEL_LEFT}" x2="{x.end:.1f}" y1="{y(0):.1f}" y2="{y(0):.1f}" stroke="#d3d9df"/>'
     )
     for name, value, dash in lines:
         parts.append(
-            f'<line x1="{_LEFT}" x2="{x.end:.1f}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="#14191f"{dash}/>'
+            f'<line x1="{_PANEL_LEFT}" x2="{x.end:.1f}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="#14191f"{dash}/>'
             + _text(x.end + 6, y(value) + 4, f"{name}: {_number(value)}")
         )
     parts += [_point(x(float(m)), y(float(d)), 0) for m, d in zip(means, differences, strict=True)]
-    parts.append(_text((_LEFT + x.end) / 2, y.start + 36, f"mean of the two, {unit}", anchor="middle"))
-    parts.append(_text(10, (y.start + y.end) / 2, f"difference, {unit}"))
+    parts.append(_text((_PANEL_LEFT + x.end) / 2, y.start + 36, f"mean of the two, {unit}", anchor="middle"))
     return parts
 
 
@@ -161,17 +165,14 @@ def _point(x: float, y: float, series: int) -> str:
 
 
 def _legend(series: Sequence[str]) -> str:
-    parts = []
-    for at, name in enumerate(series):
-        x = _LEFT + at * (_WIDTH - _LEFT) / len(series)
-        parts.append(_point(x, 44, at) + _text(x + 10, 48, name, longest=36))
-    return "".join(parts)
+    return "".join(
+        _point(_LEFT + 4, _HEAD + _LINE * at - 2, at) + _text(_LEFT + 14, _HEAD + _LINE * at + 2, name)
+        for at, name in enumerate(series)
+    )
 
 
-def _text(
-    x: float, y: float, text: str, *, anchor: str = "start", weight: str = "400", longest: int = _LONGEST_NAME
-) -> str:
-    shown = text if len(text) <= longest else f"{text[: longest - 1]}…"
+def _text(x: float, y: float, text: str, *, anchor: str = "start", weight: str = "400") -> str:
+    shown = text if len(text) <= _LONGEST_LINE else f"{text[: _LONGEST_LINE - 1]}…"
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}">{escape(shown)}</text>'
     )
@@ -182,7 +183,7 @@ def _svg(title: str, height: float, parts: Sequence[str]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:.0f}" width="{_WIDTH}" '
         f'height="{height:.0f}" role="img" aria-label={quoteattr(title)} font-family="sans-serif" font-size="12" '
         f'fill="#14191f"><rect width="100%" height="100%" fill="#ffffff"/>'
-        f"{_text(10, 20, title, weight='600', longest=100)}{''.join(parts)}</svg>"
+        f"{_text(_LEFT, 20, title, weight='600')}{''.join(parts)}</svg>"
     )
 
 

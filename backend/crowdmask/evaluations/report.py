@@ -46,11 +46,10 @@ caption { padding: .3rem 0; font-weight: 600; text-align: start; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid #d3d9df; text-align: start; vertical-align: top; }
 .number { text-align: end; white-space: nowrap; } th.number { white-space: normal; }
 small, .note { color: #4f5a66; }
-svg { display: block; min-width: 36rem; max-width: 100%; height: auto; margin: .6rem 0; }
+svg { max-width: 100%; height: auto; margin: .6rem 0; vertical-align: top; }
 @page { margin: 14mm; }
 @media print { body { max-width: none; margin: 0; padding: 0; font-size: 10px; } h2 { break-after: avoid; }
-  table, svg { break-inside: avoid; } .wide { overflow: visible; } svg { min-width: 0; } a { color: inherit; }
-  .screen { display: none; } }
+  table, svg { break-inside: avoid; } .wide { overflow: visible; } a { color: inherit; } .screen { display: none; } }
 """
 _CAUTION = (
     "LiteMedSAM may have been trained on public CT of the abdomen: an absolute Dice on such scans is no evidence of how it "
@@ -89,7 +88,7 @@ def html_report(facts: ReportFacts, a: ScoreSet, b: ScoreSet | None = None) -> s
     summaries = [summary_answer(one) for one in sets]
     for one, summary in zip(sets, summaries, strict=True):
         parts += [f"<h2>Means: {escape(set_words(one))}</h2>", _means(summary)]
-    parts += ["<h2>Distributions</h2>", *(_wide(pictures.boxes(sets, name)) for name in _PLOTTED)]
+    parts += ["<h2>Distributions</h2>", *(pictures.boxes(sets, name) for name in _PLOTTED)]
     parts.append(
         '<p class="note">Box: first to third quartile, with the median; whiskers to the last value within 1.5 times that '
         "range; every scan is a point.</p>"
@@ -98,7 +97,7 @@ def html_report(facts: ReportFacts, a: ScoreSet, b: ScoreSet | None = None) -> s
         parts += [
             f"<h2>Volumes: {escape(set_words(one))}</h2>",
             _volumes(summary),
-            _wide(pictures.volume_differences(one)),
+            pictures.volume_differences(one),
         ]
     for one, summary in zip(sets, summaries, strict=True):
         parts += [f"<h2>Lowest Dice of the volume: {escape(set_words(one))}</h2>", _worst(facts, summary)]
@@ -337,11 +336,7 @@ def _grid(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, 
         + "</tr>"
         for row in rows
     )
-    return _wide(
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return (
+        f'<div class="wide"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
     )
-
-
-def _wide(content: str) -> str:
-    """On a narrow screen it scrolls sideways by itself."""
-    return f'<div class="wide">{content}</div>'

@@ -1,5 +1,4 @@
 import { useLingui } from "@lingui/react/macro";
-import { Wide } from "@/shared/ui/wide";
 import { type ScoreName, scoreWord } from "./words";
 
 const PLOTTED: readonly ScoreName[] = ["volume_dice", "slice_dice", "slice_dice_all", "hd95_mm"];
@@ -27,7 +26,6 @@ export function BoxPlots({ chosen }: { chosen: Chosen }) {
         return (
           <Plot
             key={name}
-            name={t`Box plot: ${word}`}
             source={reportAddress(chosen, "plots/boxes", { score: name })}
             text={t`Box plot: ${word}, by organ. The values stand in the tables.`}
           />
@@ -42,17 +40,12 @@ export function VolumePlot({ chosen }: { chosen: Chosen }) {
   const { t } = useLingui();
   return (
     <Plot
-      name={t`Plot of volumes`}
       source={reportAddress({ ...chosen, b: "" }, "plots/volumes")}
       text={t`Differences of the volumes of mask and reference over their mean, by organ. The limits stand in the table.`}
     />
   );
 }
 
-function Plot({ name, source, text }: { name: string; source: string; text: string }) {
-  return (
-    <Wide label={name} className="cm-plot">
-      <img src={source} alt={text} loading="lazy" />
-    </Wide>
-  );
+function Plot({ source, text }: { source: string; text: string }) {
+  return <img className="cm-plot" src={source} alt={text} loading="lazy" />;
 }
