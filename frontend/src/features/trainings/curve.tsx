@@ -1,5 +1,4 @@
 import { useLingui } from "@lingui/react/macro";
-import { Wide } from "@/shared/ui/wide";
 
 /** One line: a value for each epoch, null where there is none. */
 export interface Series {
@@ -7,8 +6,8 @@ export interface Series {
   readonly values: readonly (number | null)[];
 }
 
-const WIDTH = 640;
-const HEIGHT = 220;
+const WIDTH = 420; // as narrow as a phone, where the letters are to be read
+const HEIGHT = 190;
 const LEFT = 48;
 const RIGHT = 12;
 const TOP = 10;
@@ -75,38 +74,36 @@ export function Curve({
   return (
     <figure className="cm-curve">
       <figcaption>{title}</figcaption>
-      <Wide label={title} className="cm-curve-frame">
-        <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={t`${title}, over ${epochs} epochs`}>
-          {ticks.map((tick) => (
-            <g key={tick}>
-              <line x1={LEFT} x2={WIDTH - RIGHT} y1={y(tick)} y2={y(tick)} stroke="var(--cm-edge-soft)" />
-              <text x={LEFT - 6} y={y(tick) + 4} textAnchor="end">
-                {tick.toFixed(2)}
-              </text>
-            </g>
-          ))}
-          <text x={LEFT} y={HEIGHT - 8}>
-            0
-          </text>
-          <text x={WIDTH - RIGHT} y={HEIGHT - 8} textAnchor="end">
-            {t`epoch ${epochs - 1}`}
-          </text>
-          {series.map((one, index) => {
-            const { stroke, dash } = strokeOf(index);
-            return (
-              <path
-                key={one.name}
-                d={pathOf(one.values, x, y)}
-                fill="none"
-                stroke={stroke}
-                strokeWidth={2}
-                strokeLinecap="round"
-                strokeDasharray={dash}
-              />
-            );
-          })}
-        </svg>
-      </Wide>
+      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={t`${title}, over ${epochs} epochs`}>
+        {ticks.map((tick) => (
+          <g key={tick}>
+            <line x1={LEFT} x2={WIDTH - RIGHT} y1={y(tick)} y2={y(tick)} stroke="var(--cm-edge-soft)" />
+            <text x={LEFT - 6} y={y(tick) + 4} textAnchor="end">
+              {tick.toFixed(2)}
+            </text>
+          </g>
+        ))}
+        <text x={LEFT} y={HEIGHT - 8}>
+          0
+        </text>
+        <text x={WIDTH - RIGHT} y={HEIGHT - 8} textAnchor="end">
+          {t`epoch ${epochs - 1}`}
+        </text>
+        {series.map((one, index) => {
+          const { stroke, dash } = strokeOf(index);
+          return (
+            <path
+              key={one.name}
+              d={pathOf(one.values, x, y)}
+              fill="none"
+              stroke={stroke}
+              strokeWidth={2}
+              strokeLinecap="round"
+              strokeDasharray={dash}
+            />
+          );
+        })}
+      </svg>
       <ul className="cm-curve-names">
         {series.map((one, index) => {
           const { stroke, dash } = strokeOf(index);
